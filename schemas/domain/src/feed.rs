@@ -1,0 +1,105 @@
+//! Bodies of feed and register entries, encoded with postcard; each is an enum by version, so a body of a later version
+//! is kept and relayed by a node that cannot read it yet.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Hlc;
+use crate::id::{MessageId, UnitId};
+use crate::identity::DeviceCredential;
+use crate::message::Channel;
+use crate::track::Fix;
+
+/// A body in a `message` feed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MessageBody {
+    /// A message sent.
+    V1 {
+        /// Its id.
+        id: MessageId,
+        /// When, hybrid time.
+        sent: Hlc,
+        /// To whom.
+        channel: Channel,
+        /// Name of the sender.
+        from: String,
+        /// What it says.
+        text: String,
+    },
+}
+
+/// A body in a `track` feed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TrackBody {
+    /// Fixes of one unit.
+    V1 {
+        /// When it was written, hybrid time.
+        written: Hlc,
+        /// The unit.
+        unit: UnitId,
+        /// Where they come from.
+        source: String,
+        /// The fixes in order of time.
+        fixes: Vec<Fix>,
+    },
+}
+
+/// A body in the `control` feed of the org.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ControlBody {
+    /// A device was enrolled.
+    EnrolledV1 {
+        /// When it was written, hybrid time.
+        written: Hlc,
+        /// The org's word for the device.
+        device: DeviceCredential,
+    },
+}
+
+/// A value in a `latest` stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RegisterBody {
+    /// The newest position of a unit.
+    PositionV1 {
+        /// When it was reported, hybrid time.
+        reported: Hlc,
+        /// The unit.
+        unit: UnitId,
+        /// The fix.
+        fix: Fix,
+    },
+}
+
+impl RegisterBody {
+    /// The key whose newest value counts: of two entries of one author with one key, the one with the higher number.
+    pub fn key(&self) -> RegisterKey {
+        match self {
+            Self::PositionV1 { unit, .. } => RegisterKey::Position(*unit),
+        }
+    }
+}
+
+/// What a register is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum RegisterKey {
+    /// The newest position of a unit.
+    Position(UnitId),
+}
+
+/// A body that is none of the versions known here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the body is of no version known here: {0}")]
+pub struct BodyError(String);
+
+/// Encodes a body.
+pub fn encode<T: Serialize>(body: &T) -> Vec<u8> {
+    postcard::to_stdvec(body).expect("a body in memory always encodes")
+}
+
+/// Decodes a body; bytes left over are an error.
+pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, BodyError> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((body, [])) => Ok(body),
+        Ok((_, rest)) => Err(BodyError(format!("{} bytes left over", rest.len()))),
+        Err(error) => Err(BodyError(error.to_string())),
+    }
+}

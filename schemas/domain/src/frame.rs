@@ -1,0 +1,229 @@
+//! Wire frames of ALPN `holdfast/1`, encoded with postcard (its specification 1.0).
+//!
+//! To add a version: add a variant `V2` to [`Frame`], raise nothing in `V1`, and let the greeting's capabilities say who
+//! speaks it. Variants and fields of `V1` are fixed by golden bytes and never change place.
+
+use serde::{Deserialize, Serialize};
+
+use crate::entry::{ShortDigest, Signature};
+use crate::frontier::{Fingerprint, Head};
+use crate::identity::{AuthorId, Credential, OrgId};
+use crate::limits::FRAME_BYTES_MAX;
+use crate::scope::{Scope, StreamId, StreamKind};
+
+/// One connection with a peer, numbered by whoever owns the connections; never reused within a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// The ALPN protocol name of a peer session.
+pub const ALPN: &[u8] = b"holdfast/1";
+
+/// One frame, by version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Frame {
+    /// The first version.
+    V1(FrameV1),
+}
+
+/// The frames of version 1. Each is safe to receive twice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FrameV1 {
+    /// First frame each way.
+    Greeting(Greeting),
+    /// What I hold of a scope whose fingerprints differ.
+    Heads(Heads),
+    /// Entries.
+    Pack(Pack),
+    /// What I hold durably, said after commit.
+    Ack(Heads),
+    /// Send me these, though your picture of me says I have them.
+    Ask(Ask),
+    /// I end the session, and why.
+    Bye(Bye),
+}
+
+/// First frame each way: who I am and a fingerprint of what I hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Greeting {
+    /// My org; a session between two orgs ends here.
+    pub org: OrgId,
+    /// Who I am as an author now.
+    pub credential: Credential,
+    /// Bits of [`capability`].
+    pub capabilities: u32,
+    /// My wall clock, Unix milliseconds: to flag a suspicious clock, never to refuse anything.
+    pub wall_ms: u64,
+    /// A fingerprint of each scope I hold and you may see.
+    pub scopes: Vec<(Scope, Fingerprint)>,
+}
+
+/// Bits a greeting may set.
+pub mod capability {
+    /// Can unpack [`super::PackForm::Bundle`].
+    pub const BUNDLE: u32 = 1;
+}
+
+/// Heads of one scope: all of them in answer to a greeting, those that moved in an acknowledgement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heads {
+    /// The scope.
+    pub scope: Scope,
+    /// Heads per stream kind and author.
+    pub heads: Vec<(StreamKind, Vec<(AuthorId, Head)>)>,
+    /// Whether this is the last frame of a full frontier; always true in an acknowledgement.
+    pub complete: bool,
+}
+
+/// How the bodies of a pack are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PackForm {
+    /// Each body with its length, in the order of the ranges.
+    Raw,
+    /// `Raw` under zstd.
+    RawZstd,
+    /// An automerge bundle; the changes name their author and number themselves.
+    Bundle,
+}
+
+/// Entries of one stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pack {
+    /// The stream.
+    pub stream: StreamId,
+    /// Credentials of authors that the receiver may not know.
+    pub credentials: Vec<Credential>,
+    /// Which entries, author by author.
+    pub ranges: Vec<PackRange>,
+    /// How `payload` is laid out.
+    pub form: PackForm,
+    /// The bodies.
+    pub payload: Vec<u8>,
+}
+
+/// A run of one author's entries in a pack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackRange {
+    /// Who wrote them.
+    pub author: AuthorId,
+    /// Number of the first.
+    pub first: u64,
+    /// How many.
+    pub count: u32,
+    /// For registers: how many numbers are skipped before each entry but the first; empty where there are no holes.
+    pub skips: Vec<u64>,
+    /// Chain digest just before `first`: lets the receiver notice a fork. Zeros when `first` is 1, and in registers.
+    pub base: ShortDigest,
+    /// Signatures by position in this run (0 = `first`); the last entry of a run always has one.
+    pub signatures: Vec<(u32, Signature)>,
+}
+
+impl PackRange {
+    /// The numbers of the run in order; `None` if they overflow or the holes do not fit the count.
+    pub fn seqs(&self) -> Option<Vec<u64>> {
+        if !self.skips.is_empty() && self.skips.len() + 1 != self.count as usize {
+            return None;
+        }
+        let mut seqs = Vec::with_capacity((self.count as usize).min(crate::limits::PACK_ENTRIES_MAX));
+        let mut seq = self.first;
+        for index in 0..self.count as usize {
+            if index > 0 {
+                seq = seq.checked_add(1)?.checked_add(self.skips.get(index - 1).copied().unwrap_or(0))?;
+            }
+            if seqs.len() == crate::limits::PACK_ENTRIES_MAX {
+                return None;
+            }
+            seqs.push(seq);
+        }
+        Some(seqs)
+    }
+}
+
+/// A request for one author's entries from a number on: to fill a hole, or to prove a fork.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The stream.
+    pub stream: StreamId,
+    /// Whose entries.
+    pub author: AuthorId,
+    /// From this number on.
+    pub first: u64,
+}
+
+/// Why a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Bye {
+    /// I am shutting down.
+    Leaving,
+    /// You are of another org.
+    OtherOrg,
+    /// Your greeting's credential is not good.
+    BadCredential,
+    /// You sent what is no frame, or a frame out of turn or over a limit.
+    BadFrame,
+    /// You sent entries whose signature does not hold.
+    BadSignature,
+    /// I have another, better connection with you.
+    Duplicate,
+    /// You do not take what I send.
+    Slow,
+    /// An operator keeps this link quiet.
+    Paused,
+}
+
+impl Bye {
+    /// The word used in logs, metrics and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Leaving => "leaving",
+            Self::OtherOrg => "other_org",
+            Self::BadCredential => "bad_credential",
+            Self::BadFrame => "bad_frame",
+            Self::BadSignature => "bad_signature",
+            Self::Duplicate => "duplicate",
+            Self::Slow => "slow",
+            Self::Paused => "paused",
+        }
+    }
+
+    /// Whether the peer did wrong, rather than the link or the operator.
+    pub fn is_guilt(self) -> bool {
+        matches!(self, Self::OtherOrg | Self::BadCredential | Self::BadFrame | Self::BadSignature)
+    }
+}
+
+/// Bytes that are no frame.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// Larger than any frame may be.
+    #[error("a frame of {bytes} bytes is over the limit of {FRAME_BYTES_MAX}")]
+    TooLarge {
+        /// Size given.
+        bytes: usize,
+    },
+    /// Not a frame of a version known here.
+    #[error("not a frame of a known version: {0}")]
+    Malformed(String),
+    /// Bytes left over after the frame.
+    #[error("{bytes} bytes follow the frame")]
+    Trailing {
+        /// How many.
+        bytes: usize,
+    },
+}
+
+impl Frame {
+    /// The bytes of the frame.
+    pub fn encode(&self) -> Vec<u8> {
+        postcard::to_stdvec(self).expect("a frame in memory always encodes")
+    }
+
+    /// The frame in `bytes`; nothing may follow it.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FrameError> {
+        if bytes.len() > FRAME_BYTES_MAX {
+            return Err(FrameError::TooLarge { bytes: bytes.len() });
+        }
+        let (frame, rest) =
+            postcard::take_from_bytes(bytes).map_err(|error| FrameError::Malformed(error.to_string()))?;
+        if rest.is_empty() { Ok(frame) } else { Err(FrameError::Trailing { bytes: rest.len() }) }
+    }
+}

@@ -1,0 +1,52 @@
+//! Every limit of the system in one place, each with its reason; the unit is the last word of the name.
+
+/// Largest frame a peer may send. A frame is held in memory whole before it is parsed, for each of the classes.
+pub const FRAME_BYTES_MAX: usize = 1 << 20;
+/// A pack is closed when its raw bodies reach this size, so that one pack delays a more urgent one by at most this much.
+pub const PACK_RAW_BYTES: usize = 256 << 10;
+/// What a pack may unpack to: one full pack plus one largest body; a bomb is cut off here.
+pub const UNPACKED_BYTES_MAX: usize = 4 << 20;
+/// Entries in one pack; bounds the work of one step.
+pub const PACK_ENTRIES_MAX: usize = 4_000;
+/// Largest body of one entry. An import gesture of 200 incidents stays well below.
+pub const ENTRY_BODY_BYTES_MAX: usize = 512 << 10;
+/// At least one signature in so many entries of an author, so that a receiver need not buffer without proof.
+pub const UNSIGNED_RUN_ENTRIES_MAX: usize = 500;
+/// Heads named in one frontier frame; larger frontiers travel in several frames.
+pub const FRONTIER_FRAME_HEADS: usize = 8_000;
+/// Scopes a greeting may name.
+pub const GREETING_SCOPES_MAX: usize = 4_096;
+/// Entries that wait for a missing predecessor, in all documents together; past it the oldest waiting are asked for again.
+pub const HELD_ENTRIES_MAX: usize = 100_000;
+/// Frames not yet taken by a slow link before the session is closed and begun again from frontiers.
+pub const LINK_QUEUE_FRAMES_MAX: usize = 1_024;
+/// Events taken into one step, that is into one commit.
+pub const STEP_EVENTS_MAX: usize = 256;
+/// Commands that wait for the engine before the API answers "busy".
+pub const COMMAND_QUEUE_MAX: usize = 1_024;
+/// One's own clock is never dragged further ahead than this by what others say.
+pub const CLOCK_DRAG_MS_MAX: u64 = 60_000;
+/// A clock further from its peers than this is flagged to people.
+pub const CLOCK_SUSPECT_MS: u64 = 300_000;
+/// Tail of raw changes after which a document is saved as a snapshot.
+pub const SNAPSHOT_TAIL_ENTRIES: usize = 500;
+/// Names: callsigns, mission names, device names.
+pub const NAME_BYTES_MAX: usize = 120;
+/// Titles, addresses and other one-line texts.
+pub const LINE_BYTES_MAX: usize = 400;
+/// Notes and messages.
+pub const TEXT_BYTES_MAX: usize = 16 << 10;
+/// Fixes in one track entry; longer imports are cut into several.
+pub const TRACK_FIXES_MAX: usize = 1_024;
+/// Edits in one gesture, such as one chunk of an import.
+pub const GESTURE_EDITS_MAX: usize = 200;
+/// Largest request body of the API, imports aside.
+pub const REQUEST_BODY_BYTES_MAX: usize = 1 << 20;
+/// Largest import file; a day of calls of a large city is a tenth of this.
+pub const IMPORT_BYTES_MAX: usize = 64 << 20;
+/// Rows of one page of a list.
+pub const PAGE_ROWS_MAX: u32 = 500;
+/// Rows of a page when the caller names no size.
+pub const PAGE_ROWS_DEFAULT: u32 = 100;
+/// Life of an invitation unless the caller says otherwise.
+pub const INVITE_LIFE_S_DEFAULT: u64 = 24 * 3600;
