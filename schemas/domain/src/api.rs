@@ -105,6 +105,8 @@ pub struct NodeStatus {
     /// How far the wall clock is from what peers say, milliseconds; absent when no peer has spoken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_offset_ms: Option<i64>,
+    /// The wall clock of this node, Unix milliseconds.
+    pub wall_ms: u64,
     /// Peers known, connected or not.
     pub peers: Vec<PeerStatus>,
     /// Counters since the start, by name, as in `/metrics`.
@@ -204,4 +206,19 @@ pub struct InvitationNew {
     /// How long the invitation holds, seconds; a day if absent.
     #[serde(default)]
     pub life_s: Option<u64>,
+}
+
+/// What `doctor` found: every document reloaded, every view rebuilt and compared.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct DoctorReport {
+    /// Documents reloaded from their snapshot and entries.
+    pub documents: u64,
+    /// Entries whose chain and signatures were checked.
+    pub entries: u64,
+    /// Rows of the views compared with rows rebuilt from entries.
+    pub rows: u64,
+    /// What is wrong, one sentence each; empty when all is well.
+    pub faults: Vec<String>,
+    /// Whether the views were written anew from the entries.
+    pub repaired: bool,
 }

@@ -69,6 +69,24 @@ impl Edit {
         }
     }
 
+    /// The record the edit is about; `None` for a record without id yet.
+    pub fn record(&self) -> Option<RecordId> {
+        match self {
+            Self::MissionOpen(new) => new.id.map(RecordId::Mission),
+            Self::MissionChange(mission, _) => Some(RecordId::Mission(*mission)),
+            Self::IncidentOpen(_, new) => new.id.map(RecordId::Incident),
+            Self::IncidentChange(_, id, _) => Some(RecordId::Incident(*id)),
+            Self::TaskOpen(_, new) => new.id.map(RecordId::Task),
+            Self::TaskChange(_, id, _) => Some(RecordId::Task(*id)),
+            Self::UnitAdd(_, new) => new.id.map(RecordId::Unit),
+            Self::UnitChange(_, id, _) | Self::PositionReport(_, id, _) | Self::TrackAppend(_, id, _) => {
+                Some(RecordId::Unit(*id))
+            }
+            Self::MessageSend(_, new) => new.id.map(RecordId::Message),
+            Self::Delete(_, record) | Self::Restore(_, record) | Self::ConflictResolve(_, record, _) => Some(*record),
+        }
+    }
+
     /// Whether the values can stand by themselves; steps and existence are checked against the documents.
     pub fn check(&self) -> Result<(), Refusal> {
         match self {

@@ -34,8 +34,8 @@ pub enum FrameV1 {
     Heads(Heads),
     /// Entries.
     Pack(Pack),
-    /// What I hold durably, said after commit.
-    Ack(Heads),
+    /// What I hold durably, said after commit, once for each pack.
+    Ack(Ack),
     /// Send me these, though your picture of me says I have them.
     Ask(Ask),
     /// I end the session, and why.
@@ -63,14 +63,14 @@ pub mod capability {
     pub const BUNDLE: u32 = 1;
 }
 
-/// Heads of one scope: all of them in answer to a greeting, those that moved in an acknowledgement.
+/// Heads of one scope, said in answer to a greeting whose fingerprint of the scope differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heads {
     /// The scope.
     pub scope: Scope,
     /// Heads per stream kind and author.
     pub heads: Vec<(StreamKind, Vec<(AuthorId, Head)>)>,
-    /// Whether this is the last frame of a full frontier; always true in an acknowledgement.
+    /// Whether this is the last frame of the scope.
     pub complete: bool,
 }
 
@@ -85,9 +85,22 @@ pub enum PackForm {
     Bundle,
 }
 
+/// What I hold durably of the authors of one pack, said once the pack has been dealt with, even if nothing moved.
+///
+/// Packs of different classes overtake each other, so an acknowledgement names its pack; the stream is the pack's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ack {
+    /// [`Pack::id`].
+    pub pack: u32,
+    /// My head of each author of the pack of whom I hold anything in the pack's stream.
+    pub heads: Vec<(AuthorId, Head)>,
+}
+
 /// Entries of one stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pack {
+    /// Numbers the packs of one direction of a session.
+    pub id: u32,
     /// The stream.
     pub stream: StreamId,
     /// Credentials of authors that the receiver may not know.

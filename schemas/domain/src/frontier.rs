@@ -55,6 +55,12 @@ impl ScopeFrontier {
         self.heads.iter().map(|(&(kind, author), &head)| (kind, author, head))
     }
 
+    /// The heads of the stream of this kind, in order of author.
+    pub fn heads_of(&self, kind: StreamKind) -> impl Iterator<Item = (AuthorId, Head)> + '_ {
+        let authors = (kind, AuthorId([0; 16]))..=(kind, AuthorId([0xff; 16]));
+        self.heads.range(authors).map(|(&(_, author), &head)| (author, head))
+    }
+
     /// Number of heads.
     pub fn len(&self) -> usize {
         self.heads.len()
@@ -112,6 +118,11 @@ impl Frontier {
     /// Sets a head.
     pub fn set(&mut self, stream: StreamId, author: AuthorId, head: Head) {
         self.scopes.entry(stream.scope).or_default().set(stream.kind, author, head);
+    }
+
+    /// Takes over a whole scope, in place of what was known of it.
+    pub fn set_scope(&mut self, scope: Scope, frontier: ScopeFrontier) {
+        self.scopes.insert(scope, frontier);
     }
 
     /// Whether the entry is covered.

@@ -14,6 +14,26 @@ pub const ENTRY_BODY_BYTES_MAX: usize = 512 << 10;
 pub const UNSIGNED_RUN_ENTRIES_MAX: usize = 500;
 /// Heads named in one frontier frame; larger frontiers travel in several frames.
 pub const FRONTIER_FRAME_HEADS: usize = 8_000;
+/// Authors in one pack; with their credentials they stay far below a frame.
+pub const PACK_AUTHORS_MAX: usize = 256;
+/// When signatures of a run are thinned for sending, one is kept in so many bytes of bodies: a receiver can then relay
+/// the run in packs of any start without exceeding [`PACK_RAW_BYTES`].
+pub const SIGNED_SPAN_BYTES: usize = 64 << 10;
+/// Packs sent and not yet acknowledged, per link, in a class and those more urgent: what a cut can cost to send again.
+pub const IN_FLIGHT_BYTES_MAX: usize = 1 << 20;
+/// Packs received and not yet dealt with, per link: what an honest sender may have in flight, in every class it uses.
+pub const INBOX_BYTES_MAX: usize = 8 << 20;
+/// Requests for entries that wait for their answer, per link; the rest wait to be sent. Half of what is served, since
+/// an answer may be complete here before it is done with there.
+pub const ASKS_SENT_MAX: usize = 32;
+/// Requests for entries a peer may have under way before its link is closed.
+pub const ASKS_SERVED_MAX: usize = 64;
+/// Heads a peer may claim, in about 100 bytes each: ten times a large org's.
+pub const PEER_HEADS_MAX: usize = 400_000;
+/// Credentials of authors of whom nothing was admitted, kept per link.
+pub const OFFERED_CREDENTIALS_MAX: usize = 4_096;
+/// Links one device may hold at once, while duplicates are being ended.
+pub const DEVICE_LINKS_MAX: usize = 4;
 /// Scopes a greeting may name.
 pub const GREETING_SCOPES_MAX: usize = 4_096;
 /// Entries that wait for a missing predecessor, in all documents together; past it the oldest waiting are asked for again.
@@ -44,9 +64,17 @@ pub const GESTURE_EDITS_MAX: usize = 200;
 pub const REQUEST_BODY_BYTES_MAX: usize = 1 << 20;
 /// Largest import file; a day of calls of a large city is a tenth of this.
 pub const IMPORT_BYTES_MAX: usize = 64 << 20;
+/// Rejected rows that an import names one by one; the rest are only counted. A wrong file is wrong in every row.
+pub const IMPORT_REJECTED_ROWS_MAX: usize = 1_000;
+/// Largest row of a table; an unclosed quote must not swallow the rows after it.
+pub const IMPORT_ROW_BYTES_MAX: usize = 64 << 10;
 /// Rows of one page of a list.
 pub const PAGE_ROWS_MAX: u32 = 500;
 /// Rows of a page when the caller names no size.
 pub const PAGE_ROWS_DEFAULT: u32 = 100;
 /// Life of an invitation unless the caller says otherwise.
 pub const INVITE_LIFE_S_DEFAULT: u64 = 24 * 3600;
+/// Documents kept open in memory: with 5,000 changes each they fit in about 100 MB.
+pub const OPEN_DOCUMENTS_MAX: usize = 64;
+/// How often what peers hold is written down, seconds: losing it costs only a longer first exchange.
+pub const PEERS_PERSIST_S: u64 = 10;

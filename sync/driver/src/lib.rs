@@ -1,1 +1,18 @@
-//! Placeholder.
+//! Who moves it: the Engine (a plain step function over store, replica, protocol and policy) and the one async loop.
+//!
+//! [`engine::Engine::step`] takes what has queued up, commits once, and only then returns effects: nothing is announced
+//! or acknowledged that a power cut could take back. The simulated world runs this same Engine; only [`run`] knows
+//! sockets, threads and the real clock.
+
+pub mod config;
+pub mod engine;
+pub mod handle;
+pub mod run;
+
+mod admit;
+pub mod authority;
+mod clock;
+mod doctor;
+mod documents;
+mod gesture;
+mod peers;

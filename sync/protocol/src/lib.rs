@@ -1,1 +1,23 @@
-//! Placeholder.
+//! What peers say to each other: sessions, frontiers, packs, proofs. It does no I/O and knows no clock and no chance.
+//!
+//! [`protocol::Protocol`] takes one [`protocol::Input`] at a time and answers with [`protocol::Effect`]s. It moves entries
+//! and proves who wrote them; it never opens a body. What bodies mean is in `sync/replica`, where they are kept in
+//! `sync/store`, how frames travel in `sync/transport`; `sync/driver` brings them together.
+
+pub mod protocol;
+
+mod session;
+
+mod heads;
+
+mod push;
+mod run;
+
+mod receive;
+
+mod asks;
+mod duplicate;
+mod verify;
+
+mod counters;
+mod held;

@@ -1,1 +1,9 @@
-//! Placeholder.
+//! A simulated world of real Engines: virtual time, bad links, power cuts, wrong clocks, cloned disks, forging relays.
+//!
+//! Everything is drawn from one seed, so a seed repeats a run exactly. A scenario does its harm first, then heals the
+//! links and demands that all nodes agree and that nothing acknowledged is missing ([`oracle`]).
+
+pub mod link;
+pub mod oracle;
+pub mod story;
+pub mod world;

@@ -1,2 +1,31 @@
-//! Placeholder.
-fn main() {}
+//! Tasks of the project: `cargo xtask demo` shows what Holdfast does, `cargo xtask test` sets up and runs every test.
+
+mod demo;
+mod drive;
+mod fuzz;
+mod test;
+
+use clap::{Parser, Subcommand};
+
+/// Tasks of the project.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// A hub and three nodes part, edit, meet and agree on real fire calls, and stay up for you to look at.
+    Demo(demo::Args),
+    /// Builds what is missing and runs every test.
+    Test(test::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Args::parse().task {
+        Task::Demo(args) => demo::run(&args),
+        Task::Test(args) => test::run(&args),
+    }
+}

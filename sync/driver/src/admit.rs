@@ -1,0 +1,84 @@
+//! Entries on their way to disk: what the policy allows is given meaning, everything verified is kept.
+
+use holdfast_domain::entry::Entry;
+use holdfast_domain::feed::{self, RegisterBody};
+use holdfast_domain::identity::Credential;
+use holdfast_domain::record::Patch;
+use holdfast_domain::scope::Family;
+use holdfast_store::error::StoreError;
+
+use crate::engine::{Core, Notice, Step};
+
+impl Core {
+    /// Takes in entries of others, verified and in order. A refused entry is kept and passed on, so that no chain has a
+    /// hole, but it means nothing here.
+    pub(crate) fn admit(
+        &mut self,
+        step: &mut Step<'_>,
+        entries: &[Entry],
+        credentials: &[Credential],
+    ) -> Result<(), StoreError> {
+        step.dirty = true;
+        for credential in credentials {
+            step.txn.put_credential(credential)?;
+        }
+        let mut allowed = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let known = credentials.iter().find(|credential| credential.author() == entry.key.author);
+            let role = known.or_else(|| self.protocol.credential(entry.key.author)).map(|known| known.device.role);
+            let stream = entry.key.stream;
+            match role.map(|role| holdfast_policy::authorship::may_author(role, stream.kind, stream.scope)) {
+                Some(Ok(())) => allowed.push(entry.clone()),
+                Some(Err(denied)) => self.quarantine(step, entry, &denied.to_string())?,
+                None => self.quarantine(step, entry, "its author is unknown")?,
+            }
+        }
+        for entry in &allowed {
+            if entry.key.stream.kind.family() == Family::Document {
+                self.open_document(step, entry.key.stream)?;
+            }
+        }
+        self.keep(step, entries)?;
+        let merged = self.replica.merge(&allowed);
+        self.clock.observe(merged.newest, step.now);
+        *self.counters.entry("entries_admitted").or_default() += entries.len() as u64;
+        *self.counters.entry("entries_unreadable").or_default() += merged.unreadable;
+        self.show(step, &merged.patches)
+    }
+
+    fn quarantine(&mut self, step: &mut Step<'_>, entry: &Entry, reason: &str) -> Result<(), StoreError> {
+        step.txn.quarantine(entry, reason)?;
+        *self.counters.entry("entries_quarantined").or_default() += 1;
+        step.notice(Notice::Quarantined { stream: entry.key.stream, author: entry.key.author });
+        Ok(())
+    }
+
+    /// Puts entries on disk within the step's transaction.
+    pub(crate) fn keep(&mut self, step: &mut Step<'_>, entries: &[Entry]) -> Result<(), StoreError> {
+        let (registers, chained): (Vec<_>, Vec<_>) =
+            entries.iter().cloned().partition(|entry| entry.key.stream.kind.family() == Family::Register);
+        step.txn.append(&chained)?;
+        for entry in &chained {
+            self.documents.grew(entry.key.stream);
+        }
+        for entry in &registers {
+            step.txn.put_register(entry, &register_key(entry))?;
+        }
+        Ok(())
+    }
+
+    /// Applies patches to the views within the step's transaction.
+    pub(crate) fn show(&mut self, step: &mut Step<'_>, patches: &[Patch]) -> Result<(), StoreError> {
+        let revs = step.txn.apply(patches)?;
+        step.newest_rev = step.newest_rev.max(revs.into_iter().max());
+        Ok(())
+    }
+}
+
+/// The key of a register entry; one of a version unknown here gets a key of its own, so that it is kept and passed on.
+fn register_key(entry: &Entry) -> Vec<u8> {
+    match feed::decode::<RegisterBody>(&entry.body) {
+        Ok(body) => feed::encode(&body.key()),
+        Err(_) => [b"unknown".as_slice(), &entry.key.seq.to_le_bytes()].concat(),
+    }
+}

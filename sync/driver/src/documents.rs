@@ -1,0 +1,90 @@
+//! Which documents are open in memory, when they are closed again, and when they are saved as snapshots.
+
+use std::collections::BTreeMap;
+
+use holdfast_domain::limits::{OPEN_DOCUMENTS_MAX, SNAPSHOT_TAIL_ENTRIES};
+use holdfast_domain::scope::{Family, StreamId};
+use holdfast_store::error::StoreError;
+
+use crate::engine::{Core, Step, chain};
+
+/// Use and growth of open documents.
+#[derive(Debug, Default)]
+pub(crate) struct Documents {
+    used: BTreeMap<StreamId, u64>,
+    tails: BTreeMap<StreamId, usize>,
+    uses: u64,
+}
+
+impl Documents {
+    /// One more entry lies behind the snapshot.
+    pub(crate) fn grew(&mut self, stream: StreamId) {
+        if stream.kind.family() == Family::Document {
+            *self.tails.entry(stream).or_default() += 1;
+        }
+    }
+
+    fn touch(&mut self, stream: StreamId) {
+        self.uses += 1;
+        self.used.insert(stream, self.uses);
+    }
+
+    fn least_used(&self, but: StreamId) -> Option<StreamId> {
+        if self.used.len() < OPEN_DOCUMENTS_MAX {
+            return None;
+        }
+        self.used.iter().filter(|(stream, _)| **stream != but).min_by_key(|(_, use_)| **use_).map(|(stream, _)| *stream)
+    }
+
+    fn forget(&mut self, stream: StreamId) {
+        self.used.remove(&stream);
+        self.tails.remove(&stream);
+    }
+}
+
+impl Core {
+    /// Makes sure that a document is open, from its snapshot and the entries after it.
+    pub(crate) fn open_document(&mut self, step: &Step<'_>, stream: StreamId) -> Result<(), StoreError> {
+        if !self.replica.is_open(stream) {
+            // While changes wait for a predecessor every document stays open: a waiting change lives in memory.
+            if self.replica.held() == 0
+                && let Some(idle) = self.documents.least_used(stream)
+            {
+                self.replica.close(idle);
+                self.documents.forget(idle);
+            }
+            let (snapshot, tail) = step.store.snapshot_and_tail(stream)?;
+            self.documents.tails.insert(stream, tail.len());
+            self.replica.open(stream, snapshot.as_deref(), &tail).map_err(|error| StoreError::Document {
+                stream: stream.to_string(),
+                fault: chain(&error),
+            })?;
+        }
+        self.documents.touch(stream);
+        Ok(())
+    }
+
+    /// Saves documents with a long tail as snapshots, so that the next start loads them fast.
+    pub(crate) fn snapshot_long_tails(&mut self, step: &mut Step<'_>) -> Result<(), StoreError> {
+        // A snapshot holds what is applied; with changes waiting it would cover entries that it does not hold.
+        if self.replica.held() > 0 {
+            return Ok(());
+        }
+        let long: Vec<StreamId> = self
+            .documents
+            .tails
+            .iter()
+            .filter(|(stream, tail)| **tail >= SNAPSHOT_TAIL_ENTRIES && self.replica.is_open(**stream))
+            .map(|(stream, _)| *stream)
+            .collect();
+        for stream in long {
+            if let Some(bytes) = self.replica.snapshot(stream) {
+                step.txn.put_snapshot(stream, &bytes)?;
+                step.dirty = true;
+                self.documents.tails.insert(stream, 0);
+                *self.counters.entry("snapshots").or_default() += 1;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,585 @@
+//! The Engine: takes what has queued up, commits once, and only then returns effects.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use ed25519_dalek::SigningKey;
+use holdfast_domain::api::{DoctorReport, InvitationNew, NodeStatus};
+use holdfast_domain::clock::{Clock, Hlc, Now};
+use holdfast_domain::edit::{Edit, Outcome};
+use holdfast_domain::entry::Entry;
+use holdfast_domain::frame::{Bye, LinkId, PackForm, capability};
+use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, DeviceId, PublicKey};
+use holdfast_domain::limits::{PACK_ENTRIES_MAX, PACK_RAW_BYTES, UNSIGNED_RUN_ENTRIES_MAX};
+use holdfast_domain::refusal::Refusal;
+use holdfast_domain::scope::{Class, Family, StreamId};
+use holdfast_protocol::protocol::{Config as ProtocolConfig, Effect as Said, Input, Protocol};
+use holdfast_replica::replica::Replica;
+use holdfast_store::error::StoreError;
+use holdfast_store::store::{Store, Txn};
+use holdfast_transport::identity::Authority;
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::authority::Enrolled;
+use crate::documents::Documents;
+use crate::peers::Peers;
+
+/// Who this node is, what it may sign, and where its randomness comes from.
+pub struct EngineConfig {
+    /// The device's signing key.
+    pub key: SigningKey,
+    /// The org's word for this device.
+    pub device: DeviceCredential,
+    /// The org's authority key, against which every credential is checked.
+    pub authority_key: PublicKey,
+    /// The authority itself, on a device that may enrol others.
+    pub authority: Option<Authority>,
+    /// Seed of the engine's randomness: ids, epochs, invitations. Fresh from the system in the product, fixed in the
+    /// simulated world.
+    pub seed: [u8; 32],
+    /// The boot floor of the clock that the caller knows: build time, GPS.
+    pub floor_ms: u64,
+}
+
+/// Names a command until its reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What comes in.
+#[derive(Debug)]
+pub enum Event {
+    /// A connection stands; TLS has proved the device.
+    Up {
+        /// The connection.
+        link: LinkId,
+        /// The device at its other end.
+        device: DeviceId,
+        /// Its address, for people.
+        address: String,
+        /// Whether this side dialled.
+        outgoing: bool,
+    },
+    /// A connection is gone.
+    Down {
+        /// The connection.
+        link: LinkId,
+    },
+    /// Bytes of one frame.
+    Frame {
+        /// The connection.
+        link: LinkId,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// A command of a face.
+    Command(Ticket, Command),
+    /// Time has passed.
+    Tick,
+}
+
+/// What a face asks.
+#[derive(Debug)]
+pub enum Command {
+    /// Make edits.
+    Edit {
+        /// The edits, all of one mission.
+        edits: Vec<Edit>,
+        /// Conditions on them.
+        options: EditOptions,
+    },
+    /// How are you?
+    Status,
+    /// Keep the link with a device quiet, or end that.
+    Pause {
+        /// The device.
+        device: DeviceId,
+        /// Quiet or not.
+        paused: bool,
+    },
+    /// Make an invitation.
+    Invite(InvitationNew),
+    /// Redeem an invitation for a device.
+    Enrol {
+        /// BLAKE3 of the token's secret.
+        secret_hash: [u8; 32],
+        /// The newcomer's key.
+        key: PublicKey,
+    },
+    /// Check everything; rebuild the views.
+    Doctor,
+}
+
+/// Conditions on edits.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EditOptions {
+    /// The revision of the record that the caller saw (`If-Match`); only for a single edit.
+    pub expect_rev: Option<u64>,
+    /// Makes the request safe to repeat: the first outcome is given again.
+    pub idempotency_key: Option<String>,
+}
+
+/// Answers to commands.
+#[derive(Debug)]
+pub enum Reply {
+    /// To [`Command::Edit`], edit by edit.
+    Edited(Result<Vec<Result<Outcome, Refusal>>, Refusal>),
+    /// To [`Command::Status`].
+    Status(Box<NodeStatus>),
+    /// To [`Command::Pause`].
+    Done(Result<(), Refusal>),
+    /// To [`Command::Invite`]: the secret and when it expires.
+    Invited(Result<([u8; 16], u64), Refusal>),
+    /// To [`Command::Enrol`].
+    Enrolled(Enrolled),
+    /// To [`Command::Doctor`].
+    Examined(Result<DoctorReport, StoreError>),
+    /// To any command: the disk refused, nothing was changed.
+    NotSaved(Refusal),
+}
+
+/// What is to be done outside; all of it may be done in order at once.
+#[derive(Debug)]
+pub enum Effect {
+    /// Answer a command.
+    Reply(Ticket, Reply),
+    /// Hand a frame to a connection.
+    Send {
+        /// The connection.
+        link: LinkId,
+        /// How urgent.
+        class: Class,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// End a connection.
+    Close {
+        /// The connection.
+        link: LinkId,
+        /// Why.
+        reason: Bye,
+    },
+    /// View rows changed; this is the newest revision.
+    Changed(u64),
+    /// Something a person should hear of.
+    Notice(Notice),
+    /// The store cannot be read any more; the node must stop.
+    Fatal(String),
+}
+
+/// Something a person should hear of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// An author wrote two histories; its stream is frozen.
+    Fork {
+        /// The stream.
+        stream: StreamId,
+        /// The author.
+        author: AuthorId,
+        /// Where the histories part.
+        seq: u64,
+    },
+    /// This node's own history turned up elsewhere, further on or different: it writes as a fresh author from now on.
+    EpochRaised {
+        /// The fresh epoch.
+        epoch: u32,
+    },
+    /// An entry was kept aside because its author may not write it.
+    Quarantined {
+        /// The stream.
+        stream: StreamId,
+        /// The author.
+        author: AuthorId,
+    },
+    /// A connection was ended for what the peer did.
+    PeerRefused {
+        /// The device.
+        device: Option<DeviceId>,
+        /// What it did.
+        reason: Bye,
+    },
+    /// A commit failed; the engine has reloaded what is on disk.
+    CommitFailed(String),
+}
+
+/// The engine. Calls of [`Engine::step`] are the only way in; `now` must not fall in its monotonic part.
+pub struct Engine {
+    store: Store,
+    core: Core,
+}
+
+/// All state in memory; it can be had again from the store at any time.
+pub(crate) struct Core {
+    pub(crate) config: EngineConfig,
+    pub(crate) credential: Credential,
+    pub(crate) clock: Clock,
+    pub(crate) protocol: Protocol,
+    pub(crate) replica: Replica,
+    pub(crate) documents: Documents,
+    pub(crate) peers: Peers,
+    pub(crate) rng: ChaCha12Rng,
+    pub(crate) counters: BTreeMap<&'static str, u64>,
+}
+
+/// One step under way: an open transaction, and effects that wait for its commit.
+pub(crate) struct Step<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) txn: &'a Txn<'a>,
+    pub(crate) now: Now,
+    pub(crate) out: Vec<Effect>,
+    pub(crate) own: BTreeMap<StreamId, Vec<Entry>>,
+    pub(crate) newest_rev: Option<u64>,
+    pub(crate) dirty: bool,
+}
+
+impl Step<'_> {
+    pub(crate) fn reply(&mut self, ticket: Ticket, reply: Reply) {
+        self.out.push(Effect::Reply(ticket, reply));
+    }
+
+    pub(crate) fn notice(&mut self, notice: Notice) {
+        self.out.push(Effect::Notice(notice));
+    }
+}
+
+impl Engine {
+    /// Loads what the store holds. `now` is the time of the boot.
+    pub fn open(store: Store, config: EngineConfig, now: Now) -> Result<Self, StoreError> {
+        let core = Core::load(&store, config, now)?;
+        Ok(Self { store, core })
+    }
+
+    /// Takes the events in, commits once, and returns what is to be done.
+    pub fn step(&mut self, now: Now, events: Vec<Event>) -> Vec<Effect> {
+        let (links, commands): (Vec<_>, Vec<_>) =
+            events.into_iter().partition(|event| !matches!(event, Event::Command(..)));
+        let tickets: Vec<Ticket> = commands
+            .iter()
+            .filter_map(|event| if let Event::Command(ticket, _) = event { Some(*ticket) } else { None })
+            .collect();
+        let mut examined = Vec::new();
+        // What peers say is taken in before what people here say: a peer may tell us that our epoch must rise.
+        match Self::transact(&self.store, &mut self.core, now, links.into_iter().chain(commands), &mut examined) {
+            Ok(mut effects) => {
+                for ticket in examined {
+                    let report = self.core.examine(&mut self.store);
+                    effects.push(Effect::Reply(ticket, Reply::Examined(report)));
+                }
+                effects
+            }
+            Err(error) => self.recover(now, &tickets, &error),
+        }
+    }
+
+    fn transact(
+        store: &Store,
+        core: &mut Core,
+        now: Now,
+        events: impl Iterator<Item = Event>,
+        examined: &mut Vec<Ticket>,
+    ) -> Result<Vec<Effect>, StoreError> {
+        let txn = store.begin()?;
+        let mut step =
+            Step { store, txn: &txn, now, out: Vec::new(), own: BTreeMap::new(), newest_rev: None, dirty: false };
+        for event in events {
+            match event {
+                Event::Up { link, device, address, outgoing } => {
+                    core.peers.up(link, device, address, now);
+                    core.say(&mut step, Input::Up { link, device, outgoing })?;
+                }
+                Event::Down { link } => {
+                    core.peers.down(link, now);
+                    core.say(&mut step, Input::Down { link })?;
+                }
+                Event::Frame { link, bytes } => {
+                    core.peers.heard(link, now);
+                    core.say(&mut step, Input::Frame { link, bytes })?;
+                }
+                Event::Tick => {
+                    core.peers.persist(&mut step)?;
+                    core.say(&mut step, Input::Tick)?;
+                }
+                Event::Command(ticket, Command::Doctor) => examined.push(ticket),
+                Event::Command(ticket, command) => core.command(&mut step, ticket, command)?,
+            }
+        }
+        core.introduce_self(&mut step)?;
+        core.seal(&mut step)?;
+        core.snapshot_long_tails(&mut step)?;
+        let Step { mut out, newest_rev, dirty, .. } = step;
+        if dirty {
+            txn.put_meta("clock", &core.clock.last().0.to_le_bytes())?;
+            txn.commit()?;
+            *core.counters.entry("commits").or_default() += 1;
+        }
+        out.extend(newest_rev.map(Effect::Changed));
+        Ok(out)
+    }
+
+    /// After a failed commit nothing of the step counts: memory is loaded again from what is on disk, links begin
+    /// again from frontiers, and every command of the step hears that it was not saved.
+    fn recover(&mut self, now: Now, tickets: &[Ticket], error: &StoreError) -> Vec<Effect> {
+        let fault = chain(error);
+        let mut effects: Vec<Effect> = tickets
+            .iter()
+            .map(|&ticket| Effect::Reply(ticket, Reply::NotSaved(Refusal::NotSaved { fault: fault.clone() })))
+            .collect();
+        let links: Vec<LinkId> = self.core.protocol.links().map(|(link, ..)| link).collect();
+        effects.extend(links.into_iter().map(|link| Effect::Close { link, reason: Bye::Leaving }));
+        effects.push(Effect::Notice(Notice::CommitFailed(fault)));
+        if let Err(error) = self.core.reload(&self.store, now) {
+            effects.push(Effect::Fatal(chain(&error)));
+        }
+        effects
+    }
+
+    /// The store, for questions beside the engine.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The store, as a power cut would leave it.
+    pub fn into_store(self) -> Store {
+        self.store
+    }
+
+    /// What this node holds.
+    pub fn frontier(&self) -> &holdfast_domain::frontier::Frontier {
+        self.core.protocol.frontier()
+    }
+
+    /// The author this node writes as now.
+    pub fn author(&self) -> AuthorId {
+        self.core.credential.author()
+    }
+
+    /// The time that certificates are judged by at least, Unix milliseconds.
+    pub fn clock_floor_ms(&self) -> u64 {
+        self.core.clock.last().ms()
+    }
+
+    /// Changes that wait for a predecessor.
+    pub fn held(&self) -> usize {
+        self.core.replica.held()
+    }
+
+    /// How the node does; the same as [`Command::Status`] answers.
+    pub fn status(&self, now: Now) -> Result<NodeStatus, StoreError> {
+        self.core.status(&self.store, now)
+    }
+}
+
+impl Core {
+    fn load(store: &Store, config: EngineConfig, now: Now) -> Result<Self, StoreError> {
+        let rng = ChaCha12Rng::from_seed(config.seed);
+        let persisted = store.meta("clock")?.and_then(|bytes| Some(u64::from_le_bytes(bytes.try_into().ok()?)));
+        let floor = Hlc(persisted.unwrap_or(0)).max(Hlc::new(config.floor_ms.max(now.wall_ms), 0));
+        let epoch = store.meta("epoch")?.and_then(|bytes| Some(u32::from_le_bytes(bytes.try_into().ok()?))).unwrap_or(0);
+        let credential = Credential { device: config.device.clone(), epoch };
+        let peers = Peers::load(store)?;
+        let protocol = speak(store, &config, &credential, &peers, now)?;
+        Ok(Self {
+            credential,
+            clock: Clock::new(floor),
+            protocol,
+            replica: Replica::new(),
+            documents: Documents::default(),
+            peers,
+            rng,
+            counters: BTreeMap::new(),
+            config,
+        })
+    }
+
+    fn reload(&mut self, store: &Store, now: Now) -> Result<(), StoreError> {
+        let epoch =
+            store.meta("epoch")?.and_then(|bytes| Some(u32::from_le_bytes(bytes.try_into().ok()?))).unwrap_or(0);
+        self.credential.epoch = epoch;
+        self.peers = Peers::load(store)?;
+        self.protocol = speak(store, &self.config, &self.credential, &self.peers, now)?;
+        self.replica = Replica::new();
+        self.documents = Documents::default();
+        Ok(())
+    }
+
+    /// Hands one input to the protocol and does at once what needs no commit of its own; the rest waits in `step`.
+    pub(crate) fn say(&mut self, step: &mut Step<'_>, input: Input) -> Result<(), StoreError> {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            for said in self.protocol.handle(step.now, input) {
+                self.obey(step, said, &mut inputs)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self, step: &mut Step<'_>, said: Said, inputs: &mut VecDeque<Input>) -> Result<(), StoreError> {
+        match said {
+            Said::Send { link, class, bytes } => step.out.push(Effect::Send { link, class, bytes }),
+            Said::Load { link, stream, wanted, bundle } => {
+                inputs.push_back(self.load_pack(step, link, stream, &wanted, bundle)?);
+            }
+            Said::Unpack { link, pack } => inputs.push_back(Self::unpack(step, link, pack)?),
+            Said::Admit { link, entries, credentials } => {
+                self.admit(step, &entries, &credentials)?;
+                let entries = entries.iter().map(|entry| (entry.key, entry.digest)).collect();
+                inputs.push_back(Input::Committed { from: Some(link), entries, credentials });
+            }
+            Said::Fork { stream, author, seq, rivals } => {
+                step.txn.put_fork(stream, author, seq, &rivals)?;
+                step.dirty = true;
+                step.notice(Notice::Fork { stream, author, seq });
+            }
+            Said::OwnHistory { .. } => inputs.push_back(self.raise_epoch(step)?),
+            Said::Peer { device, credential, wall_offset_ms } => {
+                self.peers.greeted(device, &credential, wall_offset_ms, step.now);
+            }
+            Said::PeerHeads { device, frontier } => self.peers.holds(device, frontier),
+            Said::Close { link, reason } => {
+                if reason.is_guilt() {
+                    step.notice(Notice::PeerRefused { device: self.peers.device_of(link), reason });
+                }
+                step.out.push(Effect::Close { link, reason });
+            }
+        }
+        Ok(())
+    }
+
+    fn load_pack(
+        &mut self,
+        step: &Step<'_>,
+        link: LinkId,
+        stream: StreamId,
+        wanted: &[(AuthorId, u64)],
+        bundle: bool,
+    ) -> Result<Input, StoreError> {
+        let entries = step.store.run(stream, wanted, PACK_RAW_BYTES, PACK_ENTRIES_MAX)?;
+        let bundle = bundle && stream.kind.family() == Family::Document;
+        if bundle {
+            self.open_document(step, stream)?;
+        }
+        let (form, payload) = self.replica.pack(stream, &entries, bundle);
+        let name = match form {
+            PackForm::Raw => "packs_raw",
+            PackForm::RawZstd => "packs_zstd",
+            PackForm::Bundle => "packs_bundle",
+        };
+        *self.counters.entry(name).or_default() += 1;
+        Ok(Input::Loaded { link, stream, entries, form, payload })
+    }
+
+    fn unpack(step: &Step<'_>, link: LinkId, mut pack: holdfast_domain::frame::Pack) -> Result<Input, StoreError> {
+        let payload = std::mem::take(&mut pack.payload);
+        let bodies = holdfast_replica::pack::unpack(pack.form, &payload, &pack.ranges).map_err(|error| chain(&error));
+        let mut mine = Vec::new();
+        for range in &pack.ranges {
+            let last = range.first.saturating_add(u64::from(range.count));
+            let digests = step.store.digests(pack.stream, range.author, range.first.saturating_sub(1), last)?;
+            mine.push((range.author, digests));
+        }
+        Ok(Input::Unpacked { link, pack, bodies, mine })
+    }
+
+    /// Begins a fresh life as an author: own entries turned up that this store does not have.
+    fn raise_epoch(&mut self, step: &mut Step<'_>) -> Result<Input, StoreError> {
+        // A random stride, so that two clones that both rise do not meet again on one number.
+        let stride = 1 + (self.rng.next_u32() & 0xffff);
+        self.credential.epoch = self.credential.epoch.saturating_add(stride);
+        step.txn.put_meta("epoch", &self.credential.epoch.to_le_bytes())?;
+        step.dirty = true;
+        step.notice(Notice::EpochRaised { epoch: self.credential.epoch });
+        Ok(Input::Reborn { credential: self.credential.clone() })
+    }
+
+    /// Appends a body to one of this node's own streams; it is signed when the step is sealed.
+    pub(crate) fn write(&mut self, step: &mut Step<'_>, stream: StreamId, body: Vec<u8>) {
+        let author = self.credential.author();
+        let chain = step.own.entry(stream).or_default();
+        let previous = chain
+            .last()
+            .map(|entry| (entry.key.seq, entry.digest))
+            .or_else(|| self.protocol.digest(stream, author));
+        let key = holdfast_domain::entry::EntryKey { stream, author, seq: previous.map_or(1, |(seq, _)| seq + 1) };
+        chain.push(Entry::next(key, previous.map(|(_, digest)| digest), body));
+    }
+
+    /// Signs what this node wrote in the step, one signature per stream, and lets the protocol push it on.
+    fn seal(&mut self, step: &mut Step<'_>) -> Result<(), StoreError> {
+        let own = std::mem::take(&mut step.own);
+        if own.is_empty() {
+            return Ok(());
+        }
+        step.dirty = true;
+        step.txn.put_credential(&self.credential)?;
+        let mut committed = Vec::new();
+        for (stream, mut entries) in own {
+            let last = entries.len() - 1;
+            for (index, entry) in entries.iter_mut().enumerate() {
+                let alone = stream.kind.family() == Family::Register;
+                if alone || index == last || (index + 1) % (UNSIGNED_RUN_ENTRIES_MAX - 1) == 0 {
+                    entry.sign(&self.config.device.org, &self.config.key);
+                }
+            }
+            self.keep(step, &entries)?;
+            committed.extend(entries.iter().map(|entry| (entry.key, entry.digest)));
+        }
+        let credentials = vec![self.credential.clone()];
+        self.say(step, Input::Committed { from: None, entries: committed, credentials })
+    }
+
+    fn command(&mut self, step: &mut Step<'_>, ticket: Ticket, command: Command) -> Result<(), StoreError> {
+        let reply = match command {
+            Command::Edit { edits, options } => Reply::Edited(self.gesture(step, edits, &options)?),
+            Command::Status => Reply::Status(Box::new(self.status(step.store, step.now)?)),
+            Command::Pause { device, paused } => {
+                step.txn.put_peer_paused(device, paused)?;
+                step.dirty = true;
+                self.peers.pause(device, paused);
+                self.say(step, Input::Pause { device, paused })?;
+                Reply::Done(Ok(()))
+            }
+            Command::Invite(new) => Reply::Invited(self.invite(step, &new)?),
+            Command::Enrol { secret_hash, key } => Reply::Enrolled(self.enrol(step, secret_hash, &key)?),
+            Command::Doctor => return Ok(()),
+        };
+        step.reply(ticket, reply);
+        Ok(())
+    }
+}
+
+fn speak(
+    store: &Store,
+    config: &EngineConfig,
+    credential: &Credential,
+    peers: &Peers,
+    now: Now,
+) -> Result<Protocol, StoreError> {
+    let forks: BTreeSet<_> = store.forks()?.into_iter().map(|(stream, author, _)| (stream, author)).collect();
+    let mut protocol = Protocol::new(
+        ProtocolConfig {
+            org: config.device.org,
+            authority: config.authority_key,
+            device: config.device.device(),
+            credential: credential.clone(),
+            capabilities: capability::BUNDLE,
+        },
+        store.heads()?,
+        store.credentials()?,
+        forks.into_iter().collect(),
+    );
+    for device in peers.paused() {
+        protocol.handle(now, Input::Pause { device, paused: true });
+    }
+    Ok(protocol)
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

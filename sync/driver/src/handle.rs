@@ -1,0 +1,178 @@
+//! What the faces hold: commands to the engine, questions to the views, news of commits.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use holdfast_domain::api::{DoctorReport, Invitation, InvitationNew, NodeStatus};
+use holdfast_domain::edit::{Edit, Outcome};
+use holdfast_domain::identity::DeviceId;
+use holdfast_domain::refusal::Refusal;
+use holdfast_store::error::StoreError;
+use holdfast_store::views::Views;
+use holdfast_transport::endpoint::Transport;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::engine::{Command, EditOptions, Reply};
+
+/// Why a call did not go through.
+#[derive(Debug, thiserror::Error)]
+pub enum Failed {
+    /// The engine refused it; nothing changed.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Too many commands are waiting.
+    #[error("the node is busy: too many requests are waiting; try again in a second")]
+    Busy,
+    /// The engine has stopped.
+    #[error("the node is shutting down")]
+    Stopped,
+    /// The views could not be read.
+    #[error("the database could not be read")]
+    Store(#[source] StoreError),
+    /// A cursor that no list gave.
+    #[error("the cursor is not one that this list gave; leave it out to begin at the first page")]
+    BadCursor,
+    /// Only an authority may do this.
+    #[error("this device does not hold the org's authority; ask the command post")]
+    NotAuthority,
+    /// The address cannot be dialled.
+    #[error("`{address}` is no address: give host:port, such as 192.0.2.7:7400")]
+    BadAddress {
+        /// What was given.
+        address: String,
+    },
+}
+
+/// A command with the place for its reply.
+pub(crate) type Request = (Command, oneshot::Sender<Reply>);
+
+/// A cheap handle on a running node.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) commands: mpsc::Sender<Request>,
+    pub(crate) changes: watch::Receiver<u64>,
+    pub(crate) readers: Arc<Readers>,
+    pub(crate) transport: Transport,
+    /// How newcomers reach this node to enrol; `None` where no authority is held.
+    pub(crate) enrol_address: Option<String>,
+    pub(crate) authority: Option<holdfast_domain::identity::PublicKey>,
+}
+
+/// Read connections, opened as needed and kept for the next question.
+pub(crate) struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Views>>,
+}
+
+/// Idle read connections kept; each holds a page cache.
+const READERS_IDLE_MAX: usize = 8;
+
+impl Readers {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, idle: Mutex::new(Vec::new()) }
+    }
+
+    fn ask<T>(&self, question: impl FnOnce(&Views) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let idle = self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
+        let views = match idle {
+            Some(views) => views,
+            None => Views::open(&self.path)?,
+        };
+        let answer = question(&views);
+        let mut idle = self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if idle.len() < READERS_IDLE_MAX {
+            idle.push(views);
+        }
+        answer
+    }
+}
+
+impl Handle {
+    async fn call(&self, command: Command) -> Result<Reply, Failed> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.try_send((command, reply)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Failed::Busy,
+            mpsc::error::TrySendError::Closed(_) => Failed::Stopped,
+        })?;
+        answer.await.map_err(|_| Failed::Stopped)
+    }
+
+    /// Makes edits, all of one mission, in one gesture. Those taken are durable when this returns; a refused one wrote
+    /// nothing. Ids left out are minted.
+    pub async fn edit(
+        &self,
+        edits: Vec<Edit>,
+        options: EditOptions,
+    ) -> Result<Vec<Result<Outcome, Refusal>>, Failed> {
+        match self.call(Command::Edit { edits, options }).await? {
+            Reply::Edited(result) => Ok(result?),
+            _ => Err(Failed::Stopped),
+        }
+    }
+
+    /// What the node is and how it does.
+    pub async fn status(&self) -> Result<NodeStatus, Failed> {
+        match self.call(Command::Status).await? {
+            Reply::Status(status) => Ok(*status),
+            _ => Err(Failed::Stopped),
+        }
+    }
+
+    /// Keeps the link with a device quiet, or ends that.
+    pub async fn pause(&self, device: DeviceId, paused: bool) -> Result<(), Failed> {
+        match self.call(Command::Pause { device, paused }).await? {
+            Reply::Done(result) => Ok(result?),
+            _ => Err(Failed::Stopped),
+        }
+    }
+
+    /// Dials a peer and keeps dialling it until the node stops.
+    pub async fn dial(&self, address: String) -> Result<(), Failed> {
+        let port = address.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>().ok())?);
+        if port.is_none_or(|port| port == 0) {
+            return Err(Failed::BadAddress { address });
+        }
+        self.transport.add_peer(address);
+        Ok(())
+    }
+
+    /// Makes a one-time invitation.
+    pub async fn invite(&self, new: InvitationNew) -> Result<Invitation, Failed> {
+        let (Some(address), Some(authority)) = (self.enrol_address.clone(), self.authority) else {
+            return Err(Failed::NotAuthority);
+        };
+        let role = new.role;
+        match self.call(Command::Invite(new)).await? {
+            Reply::Invited(result) => {
+                let (secret, expires_ms) = result?;
+                let token = holdfast_transport::enrolment::Token { address, authority, secret }.to_string();
+                Ok(Invitation { token, expires_ms, role })
+            }
+            _ => Err(Failed::Stopped),
+        }
+    }
+
+    /// Reloads every document, checks chains and signatures, rebuilds the views and compares; writes the views anew if
+    /// they differ.
+    pub async fn doctor(&self) -> Result<DoctorReport, Failed> {
+        match self.call(Command::Doctor).await? {
+            Reply::Examined(result) => result.map_err(Failed::Store),
+            _ => Err(Failed::Stopped),
+        }
+    }
+
+    /// The newest committed revision; changes whenever a view row changed.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
+    }
+
+    /// Asks the views. The question runs on a thread for blocking work, on a read connection of its own.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Views) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Failed> {
+        let readers = Arc::clone(&self.readers);
+        let answer = tokio::task::spawn_blocking(move || readers.ask(question)).await.map_err(|_| Failed::Stopped)?;
+        answer.map_err(|error| if matches!(error, StoreError::BadCursor) { Failed::BadCursor } else { Failed::Store(error) })
+    }
+}

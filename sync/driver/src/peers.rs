@@ -1,0 +1,194 @@
+//! What is known of peers: who is connected, when each was last heard, and what each holds. People read it as the fleet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_domain::api::{Fork, NodeStatus, PeerStatus};
+use holdfast_domain::clock::Now;
+use holdfast_domain::frame::LinkId;
+use holdfast_domain::frontier::Frontier;
+use holdfast_domain::identity::{Credential, DeviceCredential, DeviceId};
+use holdfast_domain::limits::PEERS_PERSIST_S;
+use holdfast_store::error::StoreError;
+use holdfast_store::store::Store;
+
+use crate::engine::{Core, Step};
+
+/// One peer.
+#[derive(Debug, Clone, Default)]
+struct Peer {
+    device: Option<DeviceCredential>,
+    links: BTreeSet<LinkId>,
+    greeted: bool,
+    address: Option<String>,
+    last_heard_ms: Option<u64>,
+    wall_offset_ms: Option<i64>,
+    holds: Frontier,
+    paused: bool,
+    unsaved: bool,
+}
+
+/// All peers ever met.
+#[derive(Debug, Default)]
+pub(crate) struct Peers {
+    peers: BTreeMap<DeviceId, Peer>,
+    links: BTreeMap<LinkId, DeviceId>,
+    persisted_us: u64,
+}
+
+impl Peers {
+    pub(crate) fn load(store: &Store) -> Result<Self, StoreError> {
+        let mut peers = BTreeMap::new();
+        for row in store.peers()? {
+            let peer = Peer {
+                last_heard_ms: row.last_heard_ms,
+                holds: row.frontier.unwrap_or_default(),
+                paused: row.paused,
+                ..Peer::default()
+            };
+            peers.insert(row.device, peer);
+        }
+        for credential in store.credentials()? {
+            peers.entry(credential.device.device()).or_default().device = Some(credential.device);
+        }
+        Ok(Self { peers, links: BTreeMap::new(), persisted_us: 0 })
+    }
+
+    pub(crate) fn paused(&self) -> Vec<DeviceId> {
+        self.peers.iter().filter(|(_, peer)| peer.paused).map(|(device, _)| *device).collect()
+    }
+
+    pub(crate) fn pause(&mut self, device: DeviceId, paused: bool) {
+        self.peers.entry(device).or_default().paused = paused;
+    }
+
+    pub(crate) fn up(&mut self, link: LinkId, device: DeviceId, address: String, now: Now) {
+        self.links.insert(link, device);
+        let peer = self.peers.entry(device).or_default();
+        peer.links.insert(link);
+        peer.address = Some(address);
+        peer.last_heard_ms = Some(now.wall_ms);
+        peer.unsaved = true;
+    }
+
+    pub(crate) fn down(&mut self, link: LinkId, now: Now) {
+        self.heard(link, now);
+        let Some(device) = self.links.remove(&link) else { return };
+        if let Some(peer) = self.peers.get_mut(&device) {
+            peer.links.remove(&link);
+            peer.greeted &= !peer.links.is_empty();
+        }
+    }
+
+    pub(crate) fn heard(&mut self, link: LinkId, now: Now) {
+        if let Some(peer) = self.links.get(&link).and_then(|device| self.peers.get_mut(device)) {
+            peer.last_heard_ms = Some(now.wall_ms);
+            peer.unsaved = true;
+        }
+    }
+
+    pub(crate) fn greeted(&mut self, device: DeviceId, credential: &Credential, wall_offset_ms: i64, now: Now) {
+        let peer = self.peers.entry(device).or_default();
+        peer.device = Some(credential.device.clone());
+        peer.greeted = true;
+        peer.wall_offset_ms = Some(wall_offset_ms);
+        peer.last_heard_ms = Some(now.wall_ms);
+    }
+
+    pub(crate) fn holds(&mut self, device: DeviceId, frontier: Frontier) {
+        let peer = self.peers.entry(device).or_default();
+        peer.holds = frontier;
+        peer.unsaved = true;
+    }
+
+    pub(crate) fn enrolled(&mut self, device: DeviceCredential) {
+        self.peers.entry(device.device()).or_default().device = Some(device);
+    }
+
+    pub(crate) fn device_of(&self, link: LinkId) -> Option<DeviceId> {
+        self.links.get(&link).copied()
+    }
+
+    /// Writes down what peers hold, now and then; rides on a commit that is due anyway when there is one.
+    pub(crate) fn persist(&mut self, step: &mut Step<'_>) -> Result<(), StoreError> {
+        if step.now.mono_us.saturating_sub(self.persisted_us) < PEERS_PERSIST_S * 1_000_000 {
+            return Ok(());
+        }
+        self.persisted_us = step.now.mono_us;
+        for (device, peer) in &mut self.peers {
+            if std::mem::take(&mut peer.unsaved) {
+                step.txn.put_peer(*device, peer.last_heard_ms.unwrap_or(0), Some(&peer.holds))?;
+                step.dirty = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// The median of what connected peers' clocks say against ours, milliseconds.
+    fn clock_offset_ms(&self) -> Option<i64> {
+        let mut offsets: Vec<i64> =
+            self.peers.values().filter(|peer| peer.greeted).filter_map(|peer| peer.wall_offset_ms).collect();
+        offsets.sort_unstable();
+        offsets.get(offsets.len() / 2).copied()
+    }
+}
+
+impl Core {
+    pub(crate) fn status(&self, store: &Store, now: Now) -> Result<NodeStatus, StoreError> {
+        let mine = self.protocol.frontier();
+        let me = self.config.device.device();
+        let peers = self
+            .peers
+            .peers
+            .iter()
+            .filter(|(device, _)| **device != me)
+            .map(|(device, peer)| peer_status(*device, peer, mine))
+            .collect();
+        let mut counters: BTreeMap<String, u64> =
+            self.counters.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+        counters.extend(self.protocol.counters().iter().map(|(name, count)| ((*name).to_owned(), *count)));
+        counters.insert("bundle_mismatches".to_owned(), self.replica.bundle_mismatches());
+        Ok(NodeStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            org: self.config.device.org,
+            device: me,
+            name: self.config.device.name.clone(),
+            role: self.config.device.role,
+            author: self.credential.author(),
+            epoch: self.credential.epoch,
+            scopes: mine.scopes().map(|(scope, held)| (scope.to_string(), held.fingerprint())).collect(),
+            entries: store.entry_count()?,
+            held: self.replica.held() as u64,
+            forks: self.forks(store)?,
+            quarantined: store.quarantined_count()?,
+            clock_offset_ms: self.peers.clock_offset_ms(),
+            wall_ms: now.wall_ms,
+            peers,
+            counters,
+        })
+    }
+
+    fn forks(&self, store: &Store) -> Result<Vec<Fork>, StoreError> {
+        let name = |author| {
+            self.protocol.credential(author).map_or_else(String::new, |credential| credential.device.name.clone())
+        };
+        let forks = store.forks()?.into_iter();
+        Ok(forks
+            .map(|(stream, author, seq)| Fork { stream: stream.to_string(), author, device: name(author), seq })
+            .collect())
+    }
+}
+
+fn peer_status(device: DeviceId, peer: &Peer, mine: &Frontier) -> PeerStatus {
+    let lacks = mine.lead_over(&peer.holds);
+    PeerStatus {
+        device,
+        name: peer.device.as_ref().map_or_else(String::new, |known| known.name.clone()),
+        role: peer.device.as_ref().map_or(holdfast_domain::identity::DeviceRole::Node, |known| known.role),
+        connected: peer.greeted && !peer.links.is_empty(),
+        paused: peer.paused,
+        address: peer.address.clone(),
+        last_heard_ms: peer.last_heard_ms,
+        lacks: lacks.values().sum(),
+        lacks_by_scope: lacks.into_iter().map(|(scope, count)| (scope.to_string(), count)).collect(),
+    }
+}

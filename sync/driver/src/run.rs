@@ -1,0 +1,433 @@
+//! The one async loop: links, commands and time go into the engine, its effects go out.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_domain::frame::Bye;
+use holdfast_domain::identity::{DeviceId, DeviceRole, OrgId};
+use holdfast_domain::limits::{COMMAND_QUEUE_MAX, STEP_EVENTS_MAX};
+use holdfast_store::error::StoreError;
+use holdfast_store::store::Store;
+use holdfast_transport::endpoint::{LinkEvent, Transport, TransportConfig};
+use holdfast_transport::enrolment::{self, EnrolGrant, EnrolRefusal, EnrolRequest};
+use holdfast_transport::error::TransportError;
+use holdfast_transport::identity::{Authority, DeviceKey, Membership};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::authority::Enrolled;
+use crate::clock::SystemClock;
+use crate::config::NodeConfig;
+use crate::engine::{Command, Effect, Engine, EngineConfig, Event, Notice, Reply, Ticket, chain};
+use crate::handle::{Handle, Readers, Request};
+
+/// Why a node does not start. Nothing was changed, save where the variant says so.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is an org here already.
+    #[error("{} already belongs to an org; choose another --data directory to begin afresh", .dir.display())]
+    AlreadyMember {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// No org here yet.
+    #[error("{} belongs to no org yet; found one with `init`, or join one with `enroll TOKEN`", .dir.display())]
+    NotMember {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// The data directory cannot be made or written.
+    #[error("the data directory {} cannot be written; check that it exists, its owner and its free space", .dir.display())]
+    DataDir {
+        /// The data directory.
+        dir: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The name cannot stand.
+    #[error(transparent)]
+    Name(#[from] holdfast_domain::refusal::Refusal),
+    /// Keys, certificates, addresses.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The system gave no randomness.
+    #[error("the system gave no randomness: {0}")]
+    Randomness(getrandom::Error),
+}
+
+/// Where a node keeps what is its own.
+#[derive(Debug, Clone)]
+pub struct DataDir(PathBuf);
+
+impl DataDir {
+    /// The directory at `path`; it need not exist yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The device's private key.
+    pub fn device_key(&self) -> PathBuf {
+        self.0.join("device.key")
+    }
+
+    /// The org's authority key, on a device that founded one.
+    pub fn authority(&self) -> PathBuf {
+        self.0.join("authority.key")
+    }
+
+    /// Certificates and the org's word for this device.
+    pub fn membership(&self) -> PathBuf {
+        self.0.join("membership")
+    }
+
+    /// Addresses of peers learned at enrolment, one a line.
+    pub fn peers(&self) -> PathBuf {
+        self.0.join("peers")
+    }
+
+    /// The database.
+    pub fn database(&self) -> PathBuf {
+        self.0.join("holdfast.db")
+    }
+
+    /// Makes the directory, for its owner alone.
+    pub fn create(&self) -> Result<(), StartError> {
+        let error = |source| StartError::DataDir { dir: self.0.clone(), source };
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&self.0).map_err(error)?;
+        if self.0.is_dir() { Ok(()) } else { Err(error(std::io::ErrorKind::NotADirectory.into())) }
+    }
+
+    fn refuse_member(&self) -> Result<(), StartError> {
+        if self.membership().exists() { Err(StartError::AlreadyMember { dir: self.0.clone() }) } else { Ok(()) }
+    }
+}
+
+/// A new org, or a new device in one.
+#[derive(Debug, Clone)]
+pub struct Joined {
+    /// The org.
+    pub org: OrgId,
+    /// This device.
+    pub device: DeviceId,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub role: DeviceRole,
+    /// A peer to dial first, if one is known.
+    pub peer: Option<String>,
+}
+
+/// Founds an org on this device, which becomes its command post and holds its authority.
+pub fn found(dir: &DataDir, name: &str) -> Result<Joined, StartError> {
+    holdfast_domain::field::check_name("name", name)?;
+    dir.refuse_member()?;
+    dir.create()?;
+    let key = DeviceKey::load_or_create(&dir.device_key())?;
+    let authority = Authority::load_or_create(&dir.authority())?;
+    let now = SystemClock::start().now();
+    let device = authority.vouch(&key.public(), name, DeviceRole::Hub, now.wall_ms);
+    let membership = authority.admit(&key.public(), device)?;
+    membership.save(&dir.membership())?;
+    Ok(joined(&membership, None))
+}
+
+/// Joins an org with a one-time token.
+pub async fn enrol(dir: &DataDir, token: &str) -> Result<Joined, StartError> {
+    dir.refuse_member()?;
+    let token: enrolment::Token = token.trim().parse().map_err(TransportError::from)?;
+    dir.create()?;
+    let key = DeviceKey::load_or_create(&dir.device_key())?;
+    let (membership, peer) = enrolment::enrol(&token, &key).await.map_err(TransportError::from)?;
+    if let Some(peer) = &peer {
+        std::fs::write(dir.peers(), format!("{peer}\n"))
+            .map_err(|source| StartError::DataDir { dir: dir.0.clone(), source })?;
+    }
+    membership.save(&dir.membership())?;
+    Ok(joined(&membership, peer))
+}
+
+fn joined(membership: &Membership, peer: Option<String>) -> Joined {
+    let device = &membership.credential;
+    Joined { org: device.org, device: device.device(), name: device.name.clone(), role: device.role, peer }
+}
+
+/// A running node.
+pub struct Running {
+    /// What faces hold.
+    pub handle: Handle,
+    /// Where peers reach it.
+    pub peer_address: SocketAddr,
+    /// Where newcomers enrol, on a node that holds the authority.
+    pub enrol_address: Option<SocketAddr>,
+    stop: Option<oneshot::Sender<()>>,
+    engine: JoinHandle<Result<(), String>>,
+}
+
+impl Running {
+    /// Stops: says goodbye to peers, closes the database.
+    pub async fn stop(mut self) {
+        drop(self.stop.take());
+        if let Err(error) = (&mut self.engine).await {
+            tracing::error!(%error, "the engine did not end well");
+        }
+    }
+
+    /// Waits until the engine ends by itself, which it only does when the store fails for good.
+    pub async fn ended(&mut self) -> String {
+        match (&mut self.engine).await {
+            Ok(Err(fault)) => fault,
+            Ok(Ok(())) => "the engine was stopped".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+}
+
+/// Starts a node on its data directory. Needs a multi-threaded runtime: a commit blocks its thread until it is on disk.
+pub async fn start(dir: &DataDir, config: NodeConfig) -> Result<Running, StartError> {
+    if !dir.membership().exists() {
+        return Err(StartError::NotMember { dir: dir.0.clone() });
+    }
+    let key = DeviceKey::load(&dir.device_key())?;
+    let membership = Membership::load(&dir.membership(), &key)?;
+    let authority = dir.authority().exists().then(|| Authority::load(&dir.authority())).transpose()?;
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(StartError::Randomness)?;
+    let store = Store::open(&dir.database())?;
+    let clock = SystemClock::start();
+    let engine = Engine::open(
+        store,
+        EngineConfig {
+            key: key.signing(),
+            device: membership.credential.clone(),
+            authority_key: membership.authority,
+            authority: authority.clone(),
+            seed,
+            floor_ms: membership.credential.issued_ms,
+        },
+        clock.now(),
+    )?;
+    let (transport, links) = Transport::bind(transport_config(dir, &config, &engine), &key, &membership).await?;
+    let peer_address = transport.local_addr();
+    let mut enrol_requests = None;
+    let mut enrol_address = None;
+    if authority.is_some() {
+        let (address, requests) = enrolment::serve(config.enrol_listen, &key, &membership).await?;
+        enrol_address = Some(address);
+        enrol_requests = Some(requests);
+    }
+    let (commands, requests) = mpsc::channel(COMMAND_QUEUE_MAX);
+    let (changed, changes) = watch::channel(engine.store().newest_rev()?);
+    let handle = Handle {
+        commands,
+        changes,
+        readers: Arc::new(Readers::new(dir.database())),
+        transport: transport.clone(),
+        enrol_address: enrol_address
+            .map(|address| config.enrol_advertise.clone().unwrap_or_else(|| address.to_string())),
+        authority: authority.as_ref().map(Authority::public),
+    };
+    let (stop, stopped) = oneshot::channel();
+    let node = Loop {
+        engine,
+        clock,
+        transport,
+        changed,
+        replies: BTreeMap::new(),
+        tickets: 0,
+        authority,
+        peer_hint: config.peer_advertise.unwrap_or_else(|| peer_address.to_string()),
+    };
+    let engine = tokio::spawn(node.run(links, requests, enrol_requests, stopped));
+    Ok(Running { handle, peer_address, enrol_address, stop: Some(stop), engine })
+}
+
+fn transport_config(dir: &DataDir, config: &NodeConfig, engine: &Engine) -> TransportConfig {
+    let learned = std::fs::read_to_string(dir.peers()).unwrap_or_default();
+    let mut peers = config.peers.clone();
+    peers.extend(learned.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
+    peers.sort();
+    peers.dedup();
+    TransportConfig {
+        listen: config.peer_listen,
+        peers,
+        mdns: config.mdns.then(|| config.mdns_interfaces.clone()),
+        clock_floor_ms: engine.clock_floor_ms(),
+    }
+}
+
+/// Where the answer to a command goes.
+enum Asker {
+    Face(oneshot::Sender<Reply>),
+    Newcomer(oneshot::Sender<Result<EnrolGrant, EnrolRefusal>>, holdfast_domain::identity::PublicKey),
+}
+
+struct Loop {
+    engine: Engine,
+    clock: SystemClock,
+    transport: Transport,
+    changed: watch::Sender<u64>,
+    replies: BTreeMap<Ticket, Asker>,
+    tickets: u64,
+    authority: Option<Authority>,
+    peer_hint: String,
+}
+
+/// How often the engine hears of passing time: for housekeeping only, no protocol timer hangs on it.
+const TICK: Duration = Duration::from_secs(1);
+
+impl Loop {
+    async fn run(
+        mut self,
+        mut links: mpsc::Receiver<LinkEvent>,
+        mut requests: mpsc::Receiver<Request>,
+        mut enrolments: Option<mpsc::Receiver<EnrolRequest>>,
+        mut stopped: oneshot::Receiver<()>,
+    ) -> Result<(), String> {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        loop {
+            let first = tokio::select! {
+                _ = &mut stopped => break,
+                Some(link) = links.recv() => link_event(link),
+                Some(request) = requests.recv() => self.request(request),
+                Some(newcomer) = next_of(&mut enrolments) => self.newcomer(newcomer),
+                _ = tick.tick() => Event::Tick,
+            };
+            let mut events = vec![first];
+            while events.len() < STEP_EVENTS_MAX {
+                // Commands first: a face waits for its fsync, while frames wait in the peer's window at worst.
+                if let Ok(request) = requests.try_recv() {
+                    events.push(self.request(request));
+                } else if let Ok(link) = links.try_recv() {
+                    events.push(link_event(link));
+                } else {
+                    break;
+                }
+            }
+            let now = self.clock.now();
+            let effects = tokio::task::block_in_place(|| self.engine.step(now, events));
+            for effect in effects {
+                self.obey(effect)?;
+            }
+        }
+        self.transport.shutdown().await;
+        Ok(())
+    }
+
+    fn ticket(&mut self, asker: Asker) -> Ticket {
+        self.tickets += 1;
+        self.replies.insert(Ticket(self.tickets), asker);
+        Ticket(self.tickets)
+    }
+
+    fn request(&mut self, (command, reply): Request) -> Event {
+        Event::Command(self.ticket(Asker::Face(reply)), command)
+    }
+
+    fn newcomer(&mut self, request: EnrolRequest) -> Event {
+        let EnrolRequest { secret_hash, device, reply } = request;
+        Event::Command(self.ticket(Asker::Newcomer(reply, device)), Command::Enrol { secret_hash, key: device })
+    }
+
+    fn obey(&mut self, effect: Effect) -> Result<(), String> {
+        match effect {
+            Effect::Reply(ticket, reply) => self.reply(ticket, reply),
+            Effect::Send { link, class, bytes } => {
+                if self.transport.send(link, class, bytes).is_err() {
+                    tracing::warn!(link = link.0, "a peer does not take what is sent; its session begins again");
+                    self.transport.close(link, Bye::Slow);
+                }
+            }
+            Effect::Close { link, reason } => self.transport.close(link, reason),
+            Effect::Changed(rev) => {
+                self.changed.send_replace(rev);
+            }
+            Effect::Notice(notice) => log(&notice),
+            Effect::Fatal(fault) => {
+                tracing::error!(fault, "the store cannot be read any more; the node stops");
+                return Err(fault);
+            }
+        }
+        Ok(())
+    }
+
+    fn reply(&mut self, ticket: Ticket, reply: Reply) {
+        // An asker that has gone away needs no answer.
+        match (self.replies.remove(&ticket), reply) {
+            (Some(Asker::Face(face)), reply) => drop(face.send(reply)),
+            (Some(Asker::Newcomer(newcomer, key)), Reply::Enrolled(Enrolled::Granted(device))) => {
+                let grant = match &self.authority {
+                    Some(authority) => authority
+                        .admit(&key, *device)
+                        .map(|membership| EnrolGrant { membership, peer: Some(self.peer_hint.clone()) })
+                        .map_err(|_| EnrolRefusal::Busy),
+                    None => Err(EnrolRefusal::Busy),
+                };
+                drop(newcomer.send(grant));
+            }
+            (Some(Asker::Newcomer(newcomer, _)), Reply::Enrolled(Enrolled::UnknownUsedOrExpired)) => {
+                drop(newcomer.send(Err(EnrolRefusal::UnknownUsedOrExpired)));
+            }
+            (Some(Asker::Newcomer(newcomer, _)), _) => drop(newcomer.send(Err(EnrolRefusal::Busy))),
+            (None, _) => {}
+        }
+    }
+}
+
+async fn next_of(enrolments: &mut Option<mpsc::Receiver<EnrolRequest>>) -> Option<EnrolRequest> {
+    match enrolments {
+        Some(requests) => requests.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn link_event(event: LinkEvent) -> Event {
+    match event {
+        LinkEvent::Up { link, device, address, outgoing } => {
+            tracing::info!(link = link.0, %device, %address, outgoing, "connected");
+            Event::Up { link, device, address: address.to_string(), outgoing }
+        }
+        LinkEvent::Frame { link, bytes } => Event::Frame { link, bytes },
+        LinkEvent::Down { link, reason } => {
+            tracing::info!(link = link.0, reason, "disconnected");
+            Event::Down { link }
+        }
+    }
+}
+
+fn log(notice: &Notice) {
+    match notice {
+        Notice::Fork { stream, author, seq } => {
+            tracing::error!(%stream, %author, seq, "an author wrote two histories: was its disk cloned? The stream is frozen");
+        }
+        Notice::EpochRaised { epoch } => {
+            tracing::warn!(epoch, "this node's own history turned up elsewhere: it writes as a fresh author from now on");
+        }
+        Notice::Quarantined { stream, author } => {
+            tracing::warn!(%stream, %author, "an entry was kept aside: its author may not write it");
+        }
+        Notice::PeerRefused { device, reason } => {
+            let device = device.map(|device| device.to_string());
+            tracing::warn!(device, reason = reason.as_str(), "a peer was turned away");
+        }
+        Notice::CommitFailed(fault) => {
+            tracing::error!(fault, "nothing was saved in this step; free space or check the disk");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What happened since the start, counted by name: the vocabulary of metrics and of the status page.
+
+use std::collections::BTreeMap;
+
+use holdfast_domain::frame::Bye;
+
+/// Entries that came in packs whose signatures held.
+pub(crate) const ENTRIES_RECEIVED: &str = "entries_received";
+/// Those among them that were held already.
+pub(crate) const ENTRIES_DUPLICATE: &str = "entries_duplicate";
+/// Entries sent.
+pub(crate) const ENTRIES_SENT: &str = "entries_sent";
+/// Packs sent.
+pub(crate) const PACKS_SENT: &str = "packs_sent";
+/// Packs received, of good shape.
+pub(crate) const PACKS_RECEIVED: &str = "packs_received";
+/// Packs for which a peer was closed.
+pub(crate) const PACKS_REJECTED: &str = "packs_rejected";
+/// Packs that could not be sent, since what was loaded for them was not what was wanted or no frame could hold it.
+pub(crate) const PACKS_UNSENDABLE: &str = "packs_unsendable";
+/// Runs of a pack that a peer acknowledged without holding them.
+pub(crate) const RUNS_REFUSED: &str = "runs_refused";
+/// Runs ignored because no credential of their author is known.
+pub(crate) const RUNS_OF_UNKNOWN_AUTHORS: &str = "runs_of_unknown_authors";
+/// Runs ignored because their author's chain is frozen.
+pub(crate) const RUNS_OF_FROZEN_CHAINS: &str = "runs_of_frozen_chains";
+/// Runs that leave a gap to what is held.
+pub(crate) const RUNS_WITH_GAPS: &str = "runs_with_gaps";
+/// Runs that could not be checked, since own digests were missing.
+pub(crate) const RUNS_UNPLACED: &str = "runs_unplaced";
+/// Chains of which a peer seems to hold another history.
+pub(crate) const FORKS_SUSPECTED: &str = "forks_suspected";
+/// Chains proved to have two histories.
+pub(crate) const FORKS_PROVED: &str = "forks_proved";
+/// Times this node's own author turned up further on or different at a peer.
+pub(crate) const OWN_HISTORY: &str = "own_history";
+/// Connections of a device with this device's own key.
+pub(crate) const OWN_DEVICE_SEEN: &str = "own_device_seen";
+/// Requests for entries sent.
+pub(crate) const ASKS_SENT: &str = "asks_sent";
+/// Requests for entries received.
+pub(crate) const ASKS_RECEIVED: &str = "asks_received";
+/// Acknowledgements of packs that are not in flight.
+pub(crate) const ACKS_UNKNOWN: &str = "acks_unknown";
+/// Greetings accepted.
+pub(crate) const GREETINGS: &str = "greetings";
+/// Sessions ended by the peer's word.
+pub(crate) const BYES_RECEIVED: &str = "byes_received";
+
+/// The counter of links closed here for this reason.
+pub(crate) fn closed(reason: Bye) -> &'static str {
+    match reason {
+        Bye::Leaving => "closed_leaving",
+        Bye::OtherOrg => "other_org",
+        Bye::BadCredential => "bad_credential",
+        Bye::BadFrame => "bad_frame",
+        Bye::BadSignature => "bad_signature",
+        Bye::Duplicate => "closed_duplicate",
+        Bye::Slow => "closed_slow",
+        Bye::Paused => "closed_paused",
+    }
+}
+
+/// Counts by name.
+#[derive(Debug, Default)]
+pub(crate) struct Counters(BTreeMap<&'static str, u64>);
+
+impl Counters {
+    pub(crate) fn all(&self) -> &BTreeMap<&'static str, u64> {
+        &self.0
+    }
+
+    pub(crate) fn add(&mut self, name: &'static str, count: usize) {
+        if count > 0 {
+            *self.0.entry(name).or_default() += count as u64;
+        }
+    }
+
+    pub(crate) fn one(&mut self, name: &'static str) {
+        self.add(name, 1);
+    }
+}

@@ -1,0 +1,106 @@
+//! What this node holds: how far each chain reaches here, who vouches for whom, and which chains are frozen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_domain::entry::{Digest, EntryKey};
+use holdfast_domain::frontier::{Frontier, Head};
+use holdfast_domain::identity::{AuthorId, Credential};
+use holdfast_domain::scope::StreamId;
+
+/// The state that outlives sessions. The frontier names exactly the heads whose full digests are here.
+#[derive(Debug)]
+pub(crate) struct Held {
+    own: Credential,
+    own_author: AuthorId,
+    frontier: Frontier,
+    digests: BTreeMap<(StreamId, AuthorId), (u64, Digest)>,
+    saved: BTreeMap<AuthorId, Credential>,
+    /// This device's earlier epochs, as long as they are not among the saved.
+    former: BTreeMap<AuthorId, Credential>,
+    frozen: BTreeSet<(StreamId, AuthorId)>,
+}
+
+impl Held {
+    pub(crate) fn new(
+        own: &Credential,
+        heads: Vec<(StreamId, AuthorId, u64, Digest)>,
+        credentials: Vec<Credential>,
+        forks: Vec<(StreamId, AuthorId)>,
+    ) -> Self {
+        let mut held = Self {
+            own: own.clone(),
+            own_author: own.author(),
+            frontier: Frontier::default(),
+            digests: BTreeMap::new(),
+            saved: credentials.into_iter().map(|credential| (credential.author(), credential)).collect(),
+            former: BTreeMap::new(),
+            frozen: forks.into_iter().collect(),
+        };
+        for (stream, author, seq, digest) in heads {
+            held.grew(&EntryKey { stream, author, seq }, digest);
+        }
+        held
+    }
+
+    pub(crate) fn own_author(&self) -> AuthorId {
+        self.own_author
+    }
+
+    pub(crate) fn reborn(&mut self, credential: &Credential) {
+        let former = std::mem::replace(&mut self.own, credential.clone());
+        let author = std::mem::replace(&mut self.own_author, credential.author());
+        if !self.saved.contains_key(&author) {
+            self.former.insert(author, former);
+        }
+    }
+
+    pub(crate) fn frontier(&self) -> &Frontier {
+        &self.frontier
+    }
+
+    pub(crate) fn head(&self, stream: StreamId, author: AuthorId) -> Option<(u64, Digest)> {
+        self.digests.get(&(stream, author)).copied()
+    }
+
+    /// The heads of one stream, in order of author.
+    pub(crate) fn heads_of(&self, stream: StreamId) -> impl Iterator<Item = (AuthorId, Head)> + '_ {
+        self.frontier.scope(stream.scope).into_iter().flat_map(move |scope| scope.heads_of(stream.kind))
+    }
+
+    /// Takes note of a committed entry; false if it moves nothing.
+    pub(crate) fn grew(&mut self, key: &EntryKey, digest: Digest) -> bool {
+        let newer = key.seq > self.frontier.seq(key.stream, key.author);
+        if newer {
+            self.frontier.set(key.stream, key.author, Head { seq: key.seq, digest: digest.short() });
+            self.digests.insert((key.stream, key.author), (key.seq, digest));
+        }
+        newer
+    }
+
+    /// Takes note of a committed credential. The first one of an author stays.
+    pub(crate) fn saved(&mut self, credential: Credential) {
+        let author = credential.author();
+        self.former.remove(&author);
+        self.saved.entry(author).or_insert(credential);
+    }
+
+    pub(crate) fn is_saved(&self, author: AuthorId) -> bool {
+        self.saved.contains_key(&author)
+    }
+
+    /// The credential of an author: own, saved, or of an earlier epoch of this device.
+    pub(crate) fn credential(&self, author: AuthorId) -> Option<&Credential> {
+        if author == self.own_author {
+            return Some(&self.own);
+        }
+        self.saved.get(&author).or_else(|| self.former.get(&author))
+    }
+
+    pub(crate) fn is_frozen(&self, stream: StreamId, author: AuthorId) -> bool {
+        self.frozen.contains(&(stream, author))
+    }
+
+    pub(crate) fn freeze(&mut self, stream: StreamId, author: AuthorId) {
+        self.frozen.insert((stream, author));
+    }
+}

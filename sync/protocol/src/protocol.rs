@@ -1,0 +1,319 @@
+//! The protocol as its driver sees it: what goes in, what comes out, and in which order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_domain::clock::Now;
+use holdfast_domain::entry::{Digest, Entry, EntryKey};
+use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm};
+use holdfast_domain::frontier::Frontier;
+use holdfast_domain::identity::{AuthorId, Credential, DeviceId, OrgId, PublicKey};
+use holdfast_domain::scope::{Class, StreamId};
+
+use crate::counters::Counters;
+use crate::held::Held;
+use crate::session::Link;
+
+/// Who this node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The org; peers of another are turned away.
+    pub org: OrgId,
+    /// The org's authority, against which every credential is checked.
+    pub authority: PublicKey,
+    /// This device.
+    pub device: DeviceId,
+    /// This device's credential with the epoch it writes in now.
+    pub credential: Credential,
+    /// Bits of [`holdfast_domain::frame::capability`] that this node offers.
+    pub capabilities: u32,
+}
+
+/// What comes in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A connection stands.
+    Up {
+        /// The connection.
+        link: LinkId,
+        /// The device at its other end, proved by TLS.
+        device: DeviceId,
+        /// Whether this side dialled.
+        outgoing: bool,
+    },
+    /// A connection is gone. Everything sent on it and not acknowledged is forgotten.
+    Down {
+        /// The connection.
+        link: LinkId,
+    },
+    /// One frame came.
+    Frame {
+        /// On which connection.
+        link: LinkId,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+    /// Answers [`Effect::Unpack`].
+    Unpacked {
+        /// The connection the pack came on.
+        link: LinkId,
+        /// The pack, its payload emptied.
+        pack: Pack,
+        /// The bodies in the order of the ranges, or why there are none.
+        bodies: Result<Vec<Vec<u8>>, String>,
+        /// Per author of the pack, the digests of the entries this node holds among the number before the range and
+        /// the numbers of the range ([`holdfast_domain::frame::PackRange::seqs`]).
+        mine: Vec<(AuthorId, Vec<(u64, Digest)>)>,
+    },
+    /// Answers [`Effect::Load`].
+    Loaded {
+        /// The connection they are for.
+        link: LinkId,
+        /// The stream.
+        stream: StreamId,
+        /// At most a pack full, author by author, each author's run from the wanted number on, ending at a signed entry.
+        entries: Vec<Entry>,
+        /// For each wanted author with `first > 1` in a chained stream: this node's own digest at `first - 1`.
+        bases: Vec<(AuthorId, Digest)>,
+        /// How the payload is laid out.
+        form: PackForm,
+        /// The bodies of `entries`, packed.
+        payload: Vec<u8>,
+    },
+    /// Entries were taken into the commit under way: own ones, or those of [`Effect::Admit`].
+    Committed {
+        /// The link of the [`Effect::Admit`]; `None` for own entries.
+        from: Option<LinkId>,
+        /// Their names and digests, in order per author.
+        entries: Vec<(EntryKey, Digest)>,
+        /// Credentials that were taken in with them.
+        credentials: Vec<Credential>,
+    },
+    /// This device writes in a fresh epoch from now on.
+    Reborn {
+        /// The credential with the fresh epoch.
+        credential: Credential,
+    },
+    /// An operator wants no session with a device, or wants it again.
+    Pause {
+        /// The device.
+        device: DeviceId,
+        /// Quiet or not.
+        paused: bool,
+    },
+    /// Time has passed; anything that was held back to be said at leisure is said now.
+    Tick,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Hand a frame to a connection, once the commit under way is on disk.
+    Send {
+        /// The connection.
+        link: LinkId,
+        /// How urgent; frames of one class and link keep their order.
+        class: Class,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// Read and pack entries; answer with [`Input::Loaded`], even if there are none.
+    Load {
+        /// The connection they are for.
+        link: LinkId,
+        /// The stream.
+        stream: StreamId,
+        /// Which authors' entries, each from which number on.
+        wanted: Vec<(AuthorId, u64)>,
+        /// Whether the peer takes [`PackForm::Bundle`].
+        bundle: bool,
+    },
+    /// Unpack a pack; answer with [`Input::Unpacked`].
+    Unpack {
+        /// The connection it came on.
+        link: LinkId,
+        /// The pack; its shape is checked, its contents are not.
+        pack: Pack,
+    },
+    /// Take verified entries into the commit under way; answer with [`Input::Committed`] naming the link.
+    Admit {
+        /// The connection they came on.
+        link: LinkId,
+        /// The entries, in order per author, each continuing what is held.
+        entries: Vec<Entry>,
+        /// Verified credentials of authors of these entries that were not committed before.
+        credentials: Vec<Credential>,
+    },
+    /// An author is proved to have written two histories. Its stream is frozen from here on.
+    Fork {
+        /// The stream.
+        stream: StreamId,
+        /// The author.
+        author: AuthorId,
+        /// The first number that names two entries.
+        seq: u64,
+        /// The entries that rival those held, from `seq` to one that is signed.
+        rivals: Vec<Entry>,
+    },
+    /// A peer holds entries of this node's current author that this node lacks, or others under the same numbers:
+    /// raise the epoch, answer with [`Input::Reborn`], and write nothing as the current author any more.
+    OwnHistory {
+        /// The stream in which it shows.
+        stream: StreamId,
+        /// The number that shows it.
+        seq: u64,
+    },
+    /// A peer's greeting is accepted.
+    Peer {
+        /// The device.
+        device: DeviceId,
+        /// Its credential.
+        credential: Credential,
+        /// Its wall clock minus ours, milliseconds.
+        wall_offset_ms: i64,
+    },
+    /// What a peer is now known to hold durably.
+    PeerHeads {
+        /// The device.
+        device: DeviceId,
+        /// All of it.
+        frontier: Frontier,
+    },
+    /// End a connection; the session is over already.
+    Close {
+        /// The connection.
+        link: LinkId,
+        /// Why.
+        reason: Bye,
+    },
+}
+
+/// The sessions of one node with all its peers.
+///
+/// Calling contract:
+///
+/// 1. Effects are carried out in order. [`Effect::Load`], [`Effect::Unpack`], [`Effect::Admit`] and
+///    [`Effect::OwnHistory`] are answered before any other input is given, in the order they were returned.
+/// 2. Nothing returned as [`Effect::Send`] leaves before everything admitted or committed so far is on disk. If that
+///    commit fails, the protocol is dropped and made again from the store, and every link is ended.
+/// 3. After [`Effect::Close`] nothing more is returned for that link; frames and [`Input::Down`] of it are still welcome.
+///    Links that are unknown here are ignored.
+/// 4. A [`LinkId`] is used for one connection only.
+///
+/// The protocol never fails and never panics: a peer that does wrong is closed and counted. Only what is held, the
+/// credentials, the frozen chains, the paused devices and the counters outlive a session; all else is learned again.
+#[derive(Debug)]
+pub struct Protocol {
+    pub(crate) config: Config,
+    pub(crate) held: Held,
+    pub(crate) links: BTreeMap<LinkId, Link>,
+    pub(crate) paused: BTreeSet<DeviceId>,
+    pub(crate) counters: Counters,
+    /// Links whose state moved in the call under way.
+    pub(crate) stirred: BTreeSet<LinkId>,
+    pub(crate) links_seen: u64,
+    pub(crate) rebirth_awaited: bool,
+}
+
+impl Protocol {
+    /// A protocol without links, for a node that holds `held` (each author's newest number and full digest per stream)
+    /// and `credentials`, and has proved `forks` before.
+    pub fn new(
+        config: Config,
+        held: Vec<(StreamId, AuthorId, u64, Digest)>,
+        credentials: Vec<Credential>,
+        forks: Vec<(StreamId, AuthorId)>,
+    ) -> Self {
+        Self {
+            held: Held::new(&config.credential, held, credentials, forks),
+            config,
+            links: BTreeMap::new(),
+            paused: BTreeSet::new(),
+            counters: Counters::default(),
+            stirred: BTreeSet::new(),
+            links_seen: 0,
+            rebirth_awaited: false,
+        }
+    }
+
+    /// Takes one input in. `now` is read only for its wall clock, to tell peers and to compare with theirs.
+    pub fn handle(&mut self, now: Now, input: Input) -> Vec<Effect> {
+        let mut out = Vec::new();
+        let tick = matches!(input, Input::Tick);
+        match input {
+            Input::Up { link, device, outgoing } => self.up(now, link, device, outgoing, &mut out),
+            Input::Down { link } => drop(self.links.remove(&link)),
+            Input::Frame { link, bytes } => self.frame(now, link, &bytes, &mut out),
+            Input::Unpacked { link, pack, bodies, mine } => self.unpacked(link, &pack, bodies, mine, &mut out),
+            Input::Loaded { link, stream, entries, bases, form, payload } => {
+                self.loaded(link, stream, &entries, &bases, form, payload, &mut out);
+            }
+            Input::Committed { from, entries, credentials } => {
+                self.committed(from, &entries, credentials, &mut out);
+            }
+            Input::Reborn { credential } => {
+                self.rebirth_awaited = false;
+                self.held.reborn(&credential);
+                self.config.credential = credential;
+            }
+            Input::Pause { device, paused } => self.pause(device, paused, &mut out),
+            Input::Tick => self.stirred.extend(self.links.keys()),
+        }
+        for link in std::mem::take(&mut self.stirred) {
+            self.load_next(link, &mut out);
+            self.report_heads(link, tick, &mut out);
+        }
+        out
+    }
+
+    /// What this node holds.
+    pub fn frontier(&self) -> &Frontier {
+        self.held.frontier()
+    }
+
+    /// The newest number and full digest that this node holds of an author in a stream.
+    pub fn digest(&self, stream: StreamId, author: AuthorId) -> Option<(u64, Digest)> {
+        self.held.head(stream, author)
+    }
+
+    /// The credential of an author: this node's own, or one that was committed.
+    pub fn credential(&self, author: AuthorId) -> Option<&Credential> {
+        self.held.credential(author)
+    }
+
+    /// What happened since the start, by name; see `counters.rs` for what each counts.
+    pub fn counters(&self) -> &BTreeMap<&'static str, u64> {
+        self.counters.all()
+    }
+
+    /// The links that are up: which, to whom, and whether the peer's greeting was accepted.
+    pub fn links(&self) -> impl Iterator<Item = (LinkId, DeviceId, bool)> {
+        self.links.iter().map(|(&link, state)| (link, state.device, state.is_open()))
+    }
+
+    fn committed(
+        &mut self,
+        from: Option<LinkId>,
+        entries: &[(EntryKey, Digest)],
+        credentials: Vec<Credential>,
+        out: &mut Vec<Effect>,
+    ) {
+        for credential in credentials {
+            self.held.saved(credential);
+        }
+        let mut streams = BTreeSet::new();
+        for (key, digest) in entries {
+            if self.held.grew(key, *digest) {
+                streams.insert(key.stream);
+            }
+        }
+        if let Some(link) = from {
+            self.admitted(link, out);
+        }
+        for (&link, state) in &mut self.links {
+            if let Some(open) = state.open_mut() {
+                streams.iter().for_each(|&stream| open.push.fell_behind(stream));
+                self.stirred.insert(link);
+            }
+        }
+    }
+}
