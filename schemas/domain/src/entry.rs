@@ -44,7 +44,7 @@ impl std::fmt::Debug for Signature {
 impl Serialize for Signature {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         if out.is_human_readable() {
-            out.serialize_str(&self.0.iter().map(|b| format!("{b:02x}")).collect::<String>())
+            out.collect_str(&std::fmt::from_fn(|f| self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))))
         } else {
             crate::bytes::serialize_bare(&self.0, out)
         }

@@ -21,6 +21,9 @@ pub const PACK_AUTHORS_MAX: usize = 256;
 pub const SIGNED_SPAN_BYTES: usize = 64 << 10;
 /// Packs sent and not yet acknowledged, per link, in a class and those more urgent: what a cut can cost to send again.
 pub const IN_FLIGHT_BYTES_MAX: usize = 1 << 20;
+/// The same, as a number of packs: past it, small items gather into larger packs until an acknowledgement comes, and
+/// four classes together stay far below [`LINK_QUEUE_FRAMES_MAX`].
+pub const IN_FLIGHT_PACKS_MAX: usize = 32;
 /// Packs received and not yet dealt with, per link: what an honest sender may have in flight, in every class it uses.
 pub const INBOX_BYTES_MAX: usize = 8 << 20;
 /// Requests for entries that wait for their answer, per link; the rest wait to be sent. Half of what is served, since
@@ -78,3 +81,15 @@ pub const INVITE_LIFE_S_DEFAULT: u64 = 24 * 3600;
 pub const OPEN_DOCUMENTS_MAX: usize = 64;
 /// How often what peers hold is written down, seconds: losing it costs only a longer first exchange.
 pub const PEERS_PERSIST_S: u64 = 10;
+/// Requests with an Idempotency-Key whose outcomes are remembered: a day of a busy node, some 3 MB on disk.
+pub const REQUESTS_REMEMBERED_MAX: u64 = 10_000;
+/// Bytes queued for one link before it counts as slow: what the protocol may have in flight in every class, twice.
+pub const LINK_QUEUE_BYTES_MAX: usize = 16 << 20;
+/// Connections at once; a hub of a large org and its strays.
+pub const LINKS_MAX: usize = 2_048;
+/// Events of links not yet taken by the engine; past it, peers wait in their own windows.
+pub const LINK_EVENTS_MAX: usize = 256;
+/// Largest message in an enrolment: two certificates, a credential and an address.
+pub const ENROL_FRAME_BYTES_MAX: usize = 8 << 10;
+/// Newcomers at the door at once.
+pub const ENROLS_WAITING_MAX: usize = 16;

@@ -25,9 +25,9 @@ pub(crate) enum Notation {
 
 /// The zone with this IANA name, from the table built into the program.
 pub(crate) fn zone(name: &str) -> Result<TimeZone, String> {
-    TimeZoneDatabase::bundled()
-        .get(name)
-        .map_err(|_| format!("there is no time zone `{}`; give an IANA name such as `America/Los_Angeles`", excerpt(name)))
+    TimeZoneDatabase::bundled().get(name).map_err(|_| {
+        format!("there is no time zone `{}`; give an IANA name such as `America/Los_Angeles`", excerpt(name))
+    })
 }
 
 impl Notation {
@@ -80,8 +80,9 @@ fn strptime(format: &str, text: &str, zone: &TimeZone) -> Result<u64, String> {
 
 fn since_1970(text: &str, timestamp: Result<Timestamp, &str>) -> Result<u64, String> {
     match timestamp {
-        Ok(timestamp) => u64::try_from(timestamp.as_millisecond())
-            .map_err(|_| format!("time `{}` is before 1970", excerpt(text))),
+        Ok(timestamp) => {
+            u64::try_from(timestamp.as_millisecond()).map_err(|_| format!("time `{}` is before 1970", excerpt(text)))
+        }
         Err(right) => Err(format!("`{}` is not a time; give it as `{right}`", excerpt(text))),
     }
 }

@@ -92,6 +92,11 @@ impl<'a> Iterator for Table<'a> {
     }
 }
 
+/// How many lines end within these bytes.
+pub(crate) fn line_ends(bytes: &[u8]) -> u64 {
+    bytes.split(|&b| b == b'\n').skip(1).count() as u64
+}
+
 /// Length of the first line with its end.
 fn line_end(bytes: &[u8]) -> usize {
     bytes.iter().position(|&b| b == b'\n').map_or(bytes.len(), |at| at + 1)
@@ -104,7 +109,7 @@ fn raw_row(bytes: &[u8], delimiter: u8) -> Result<Raw<'_>, String> {
             Some(b'"') => quoted(&bytes[raw.bytes..])?,
             _ => bare(&bytes[raw.bytes..], delimiter)?,
         };
-        raw.lines += bytes[raw.bytes..raw.bytes + length].iter().filter(|&&b| b == b'\n').count() as u64;
+        raw.lines += line_ends(&bytes[raw.bytes..raw.bytes + length]);
         raw.cells.push(cell);
         raw.bytes += length;
         match &bytes[raw.bytes..] {
@@ -112,16 +117,18 @@ fn raw_row(bytes: &[u8], delimiter: u8) -> Result<Raw<'_>, String> {
                 raw.lines -= 1;
                 return Ok(raw);
             }
-            [b'\n', ..] => raw.bytes += 1,
             [b'\r', b'\n', ..] => raw.bytes += 2,
-            [b'\r'] => raw.bytes += 1,
+            [b'\n', ..] | [b'\r'] => raw.bytes += 1,
             [next, ..] if *next == delimiter => {
                 raw.bytes += 1;
                 continue;
             }
             after => {
                 let after = String::from_utf8_lossy(&after[..line_end(after).min(80)]);
-                return Err(format!("a closing quote is followed by `{}`; double a quote to keep it", excerpt(&after)));
+                return Err(format!(
+                    "a closing quote is followed by `{}`; double a quote to keep it",
+                    excerpt(after.trim_end())
+                ));
             }
         }
         return Ok(raw);
@@ -177,14 +184,11 @@ mod tests {
 
     fn check(text: &str, expected: &Expect) {
         let (table, head) = Table::open(text.as_bytes(), b',').expect("a head");
-        let mut out = format!("head {head:?}\n");
-        for (line, cells) in table {
-            match cells {
-                Ok(cells) => out += &format!("{line} {cells:?}\n"),
-                Err(fault) => out += &format!("{line} REJECTED {fault}\n"),
-            }
-        }
-        expected.assert_eq(&out);
+        let rows = table.map(|(line, cells)| match cells {
+            Ok(cells) => format!("{line} {cells:?}\n"),
+            Err(fault) => format!("{line} REJECTED {fault}\n"),
+        });
+        expected.assert_eq(&(format!("head {head:?}\n") + &rows.collect::<String>()));
     }
 
     #[test]
@@ -206,11 +210,11 @@ mod tests {
             "a,b\n1,\"2\n3,\"4\"\n5,6\n7,8\"9\n10,\"11\"12\n13,14\n15,\"16",
             &expect![[r#"
                 head ["a", "b"]
-                2 REJECTED a closing quote is followed by `4"�`; double a quote to keep it
+                2 REJECTED a closing quote is followed by `4"`; double a quote to keep it
                 3 ["3", "4"]
                 4 ["5", "6"]
                 5 REJECTED a quote stands inside `8"9`; quote the whole cell and double the quote
-                6 REJECTED a closing quote is followed by `12�`; double a quote to keep it
+                6 REJECTED a closing quote is followed by `12`; double a quote to keep it
                 7 ["13", "14"]
                 8 REJECTED a quote is opened and not closed
             "#]],

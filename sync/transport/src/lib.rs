@@ -1,1 +1,15 @@
-//! Placeholder.
+//! How frames are carried: device keys and certificates, QUIC with mutual TLS, enrolment, discovery.
+//!
+//! Not here: what a frame says. Bytes go in with a class and come out in order per class.
+
+pub mod endpoint;
+pub mod enrolment;
+pub mod error;
+pub mod identity;
+
+mod discovery;
+mod link;
+mod peers;
+mod profile;
+mod secret_file;
+mod tls;

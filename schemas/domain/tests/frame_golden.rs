@@ -1,0 +1,198 @@
+//! The bytes of every frame of version 1, once said and never to change: nodes of all ages meet in the field.
+
+#![allow(clippy::needless_raw_string_hashes, reason = "expect-test writes them when it updates the bytes")]
+
+use expect_test::{Expect, expect};
+use holdfast_domain::entry::{ShortDigest, Signature};
+use holdfast_domain::frame::{Ack, Ask, Bye, Frame, FrameV1, Greeting, Heads, Pack, PackForm, PackRange, capability};
+use holdfast_domain::frontier::{Fingerprint, Head};
+use holdfast_domain::id::MissionId;
+use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, DeviceRole, OrgId, PublicKey};
+use holdfast_domain::scope::{Scope, StreamId, StreamKind};
+
+/// Compares the frame's bytes, 32 to a line, and that they read back as the same frame.
+fn check(frame: FrameV1, expected: &Expect) {
+    let frame = Frame::V1(frame);
+    let bytes = frame.encode();
+    assert_eq!(Frame::decode(&bytes).as_ref(), Ok(&frame));
+    let lines: Vec<String> = bytes
+        .chunks(32)
+        .map(|line| line.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
+        .collect();
+    expected.assert_eq(&lines.join("\n"));
+}
+
+fn mission() -> Scope {
+    Scope::Mission(MissionId::from_bytes([0x44; 16]))
+}
+
+fn credential(role: DeviceRole) -> Credential {
+    Credential {
+        device: DeviceCredential {
+            org: OrgId([0x11; 16]),
+            key: PublicKey([0x22; 32]),
+            name: "engine-7".to_owned(),
+            role,
+            issued_ms: 1_700_000_000_000,
+            signature: Signature([0x33; 64]),
+        },
+        epoch: 300,
+    }
+}
+
+fn head(seq: u64) -> Head {
+    Head { seq, digest: ShortDigest([0x66; 8]) }
+}
+
+#[test]
+fn a_greeting() {
+    let greeting = Greeting {
+        org: OrgId([0x11; 16]),
+        credential: credential(DeviceRole::Node),
+        capabilities: capability::BUNDLE,
+        wall_ms: 1_700_000_000_001,
+        scopes: vec![(Scope::Org, Fingerprint([0x55; 16])), (mission(), Fingerprint([0x56; 16]))],
+    };
+    check(
+        FrameV1::Greeting(greeting),
+        &expect![[r#"
+        0000111111111111111111111111111111111111111111111111111111111111
+        1111222222222222222222222222222222222222222222222222222222222222
+        222208656e67696e652d370080d095ffbc313333333333333333333333333333
+        3333333333333333333333333333333333333333333333333333333333333333
+        333333333333333333333333333333333333ac020181d095ffbc310200555555
+        5555555555555555555555555501104444444444444444444444444444444456
+        565656565656565656565656565656"#]],
+    );
+}
+
+#[test]
+fn heads() {
+    let heads = Heads {
+        scope: mission(),
+        heads: vec![
+            (StreamKind::Board, vec![(AuthorId([0x77; 16]), head(1)), (AuthorId([0x78; 16]), head(300))]),
+            (StreamKind::Latest, vec![(AuthorId([0x77; 16]), head(u64::MAX))]),
+        ],
+        complete: true,
+    };
+    check(
+        FrameV1::Heads(heads),
+        &expect![[r#"
+        0001011044444444444444444444444444444444020002777777777777777777
+        7777777777777701666666666666666678787878787878787878787878787878
+        ac026666666666666666050177777777777777777777777777777777ffffffff
+        ffffffffff01666666666666666601"#]],
+    );
+}
+
+#[test]
+fn a_pack_of_a_chain() {
+    let range = PackRange {
+        author: AuthorId([0x77; 16]),
+        first: 299,
+        count: 2,
+        skips: Vec::new(),
+        base: ShortDigest([0x66; 8]),
+        signatures: vec![(0, Signature([0x88; 64])), (1, Signature([0x89; 64]))],
+    };
+    let pack = Pack {
+        id: 1,
+        stream: StreamId::new(mission(), StreamKind::Board),
+        credentials: vec![credential(DeviceRole::Hub)],
+        ranges: vec![range],
+        form: PackForm::Bundle,
+        payload: b"bodies".to_vec(),
+    };
+    check(
+        FrameV1::Pack(pack),
+        &expect![[r#"
+        0002010110444444444444444444444444444444440001111111111111111111
+        1111111111111122222222222222222222222222222222222222222222222222
+        2222222222222208656e67696e652d370180d095ffbc31333333333333333333
+        3333333333333333333333333333333333333333333333333333333333333333
+        3333333333333333333333333333333333333333333333ac0201777777777777
+        77777777777777777777ab020200666666666666666602008888888888888888
+        8888888888888888888888888888888888888888888888888888888888888888
+        8888888888888888888888888888888888888888888888880189898989898989
+        8989898989898989898989898989898989898989898989898989898989898989
+        898989898989898989898989898989898989898989898989890206626f646965
+        73"#]],
+    );
+}
+
+#[test]
+fn a_pack_of_registers() {
+    let range = PackRange {
+        author: AuthorId([0x77; 16]),
+        first: 5,
+        count: 2,
+        skips: vec![3],
+        base: ShortDigest([0; 8]),
+        signatures: vec![(0, Signature([0x88; 64])), (1, Signature([0x89; 64]))],
+    };
+    let pack = Pack {
+        id: 70_000,
+        stream: StreamId::new(mission(), StreamKind::Latest),
+        credentials: Vec::new(),
+        ranges: vec![range],
+        form: PackForm::RawZstd,
+        payload: Vec::new(),
+    };
+    check(
+        FrameV1::Pack(pack),
+        &expect![[r#"
+        0002f0a204011044444444444444444444444444444444050001777777777777
+        7777777777777777777705020103000000000000000002008888888888888888
+        8888888888888888888888888888888888888888888888888888888888888888
+        8888888888888888888888888888888888888888888888880189898989898989
+        8989898989898989898989898989898989898989898989898989898989898989
+        898989898989898989898989898989898989898989898989890100"#]],
+    );
+}
+
+#[test]
+fn an_acknowledgement() {
+    check(
+        FrameV1::Ack(Ack { pack: 1, heads: vec![(AuthorId([0x77; 16]), head(300))] }),
+        &expect!["0003010177777777777777777777777777777777ac026666666666666666"],
+    );
+}
+
+#[test]
+fn a_request() {
+    let ask = Ask { stream: StreamId::new(Scope::Org, StreamKind::Control), author: AuthorId([0x77; 16]), first: 300 };
+    check(FrameV1::Ask(ask), &expect!["0004000277777777777777777777777777777777ac02"]);
+}
+
+#[test]
+fn every_farewell() {
+    let byes = [
+        Bye::Leaving,
+        Bye::OtherOrg,
+        Bye::BadCredential,
+        Bye::BadFrame,
+        Bye::BadSignature,
+        Bye::Duplicate,
+        Bye::Slow,
+        Bye::Paused,
+    ];
+    let bytes: Vec<u8> = byes.into_iter().flat_map(|bye| Frame::V1(FrameV1::Bye(bye)).encode()).collect();
+    let text = bytes.chunks(3).map(|bye| format!("{bye:02x?}")).collect::<Vec<_>>().join(" ");
+    expect!["[00, 05, 00] [00, 05, 01] [00, 05, 02] [00, 05, 03] [00, 05, 04] [00, 05, 05] [00, 05, 06] [00, 05, 07]"]
+        .assert_eq(&text);
+}
+
+#[test]
+fn every_kind_and_form_by_its_number() {
+    let kinds = StreamKind::ALL.map(|kind| {
+        let ask = Ask { stream: StreamId::new(Scope::Org, kind), author: AuthorId([0; 16]), first: 1 };
+        Frame::V1(FrameV1::Ask(ask)).encode()[3]
+    });
+    let forms = [PackForm::Raw, PackForm::RawZstd, PackForm::Bundle].map(|form| {
+        let stream = StreamId::new(Scope::Org, StreamKind::Board);
+        let pack = Pack { id: 0, stream, credentials: Vec::new(), ranges: Vec::new(), form, payload: Vec::new() };
+        Frame::V1(FrameV1::Pack(pack)).encode()[7]
+    });
+    expect!["[0, 1, 2, 3, 4, 5] [0, 1, 2]"].assert_eq(&format!("{kinds:?} {forms:?}"));
+}
