@@ -14,7 +14,6 @@ pub struct Rival {
     /// Names this value in a resolution: the digest of value and origin.
     pub choice: Digest,
     /// The value as JSON; for a deletion, `"deleted"` against `"edited"`.
-    #[schema(value_type = Object)]
     pub value: serde_json::Value,
     /// Who wrote it.
     pub author: AuthorId,

@@ -10,7 +10,7 @@ pub struct LatLon {
     lon_e7: i32,
 }
 
-/// The JSON form of [`LatLon`], degrees.
+/// A point on the Earth, WGS 84 degrees.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[schema(as = LatLon)]
 #[serde(deny_unknown_fields)]

@@ -10,6 +10,12 @@ pub const UNPACKED_BYTES_MAX: usize = 4 << 20;
 pub const PACK_ENTRIES_MAX: usize = 4_000;
 /// Largest body of one entry. An import gesture of 200 incidents stays well below.
 pub const ENTRY_BODY_BYTES_MAX: usize = 512 << 10;
+/// Operations of one change: an import gesture of 200 incidents makes 2,400. A few bytes can claim billions.
+pub const CHANGE_OPS_MAX: usize = 1 << 16;
+/// Changes that one change may follow: as many as there are authors at work at once in a large org.
+pub const CHANGE_DEPS_MAX: usize = 4_096;
+/// Operations in one pack of changes: a full pack has far fewer than one in a byte.
+pub const PACK_OPS_MAX: usize = 1 << 18;
 /// At least one signature in so many entries of an author, so that a receiver need not buffer without proof.
 pub const UNSIGNED_RUN_ENTRIES_MAX: usize = 500;
 /// Heads named in one frontier frame; larger frontiers travel in several frames.

@@ -17,7 +17,8 @@ use crate::unit::Unit;
 macro_rules! states {
     (
         $(#[$doc:meta])* $name:ident $kind:literal {
-            $($(#[$vdoc:meta])* $variant:ident = $word:literal => [$($next:ident),*],)*
+            // A token, not a literal: only so do the derives read the word that serde and utoipa are to write.
+            $($(#[$vdoc:meta])* $variant:ident = $word:tt => [$($next:ident),*],)*
         }
     ) => {
         $(#[$doc])*

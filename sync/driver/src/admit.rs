@@ -3,11 +3,11 @@
 use holdfast_domain::entry::Entry;
 use holdfast_domain::feed::{self, RegisterBody};
 use holdfast_domain::identity::Credential;
-use holdfast_domain::record::Patch;
 use holdfast_domain::scope::Family;
 use holdfast_store::error::StoreError;
 
-use crate::engine::{Core, Notice, Step};
+use crate::effect::Notice;
+use crate::engine::{Core, Step};
 
 impl Core {
     /// Takes in entries of others, verified and in order. A refused entry is kept and passed on, so that no chain has a
@@ -43,7 +43,7 @@ impl Core {
         self.clock.observe(merged.newest, step.now);
         *self.counters.entry("entries_admitted").or_default() += entries.len() as u64;
         *self.counters.entry("entries_unreadable").or_default() += merged.unreadable;
-        self.show(step, &merged.patches)
+        step.show(&merged.patches)
     }
 
     fn quarantine(&mut self, step: &mut Step<'_>, entry: &Entry, reason: &str) -> Result<(), StoreError> {
@@ -64,13 +64,6 @@ impl Core {
         for entry in &registers {
             step.txn.put_register(entry, &register_key(entry))?;
         }
-        Ok(())
-    }
-
-    /// Applies patches to the views within the step's transaction.
-    pub(crate) fn show(&mut self, step: &mut Step<'_>, patches: &[Patch]) -> Result<(), StoreError> {
-        let revs = step.txn.apply(patches)?;
-        step.newest_rev = step.newest_rev.max(revs.into_iter().max());
         Ok(())
     }
 }

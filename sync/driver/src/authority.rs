@@ -82,6 +82,6 @@ impl Core {
         self.write(step, CONTROL, feed::encode(&ControlBody::EnrolledV1 { written, device: device.clone() }));
         self.peers.enrolled(device.clone());
         step.dirty = true;
-        self.show(step, &[Patch::Device(device)])
+        step.show(&[Patch::Device(device)])
     }
 }

@@ -146,8 +146,9 @@ fn compare_views(store: &Store, patches: &[Patch], report: &mut DoctorReport) ->
     txn.apply(patches)?;
     let after = summaries(report)?;
     for (place, (rows, digest)) in &after {
-        let (rows_before, digest_before) = before.get(place).copied().unwrap_or_default();
-        if *digest != digest_before {
+        let known = before.get(place);
+        if known.is_none_or(|(_, digest_before)| digest_before != digest) {
+            let rows_before = known.map_or(0, |(rows, _)| *rows);
             let (mission, table) = place;
             report.faults.push(format!(
                 "view {table} of mission {mission} had {rows_before} rows and should have {rows}, or differs in content"

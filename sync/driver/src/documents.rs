@@ -55,10 +55,9 @@ impl Core {
             }
             let (snapshot, tail) = step.store.snapshot_and_tail(stream)?;
             self.documents.tails.insert(stream, tail.len());
-            self.replica.open(stream, snapshot.as_deref(), &tail).map_err(|error| StoreError::Document {
-                stream: stream.to_string(),
-                fault: chain(&error),
-            })?;
+            self.replica
+                .open(stream, snapshot.as_deref(), &tail)
+                .map_err(|error| StoreError::Document { stream: stream.to_string(), fault: chain(&error) })?;
         }
         self.documents.touch(stream);
         Ok(())

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ed25519_dalek::SigningKey;
-use holdfast_domain::api::{DoctorReport, InvitationNew, NodeStatus};
+use holdfast_domain::api::NodeStatus;
 use holdfast_domain::clock::{Clock, Hlc, Now};
-use holdfast_domain::edit::{Edit, Outcome};
 use holdfast_domain::entry::Entry;
-use holdfast_domain::frame::{Bye, LinkId, PackForm, capability};
-use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, DeviceId, PublicKey};
+use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm, capability};
+use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, PublicKey};
 use holdfast_domain::limits::{PACK_ENTRIES_MAX, PACK_RAW_BYTES, UNSIGNED_RUN_ENTRIES_MAX};
+use holdfast_domain::record::Patch;
 use holdfast_domain::refusal::Refusal;
-use holdfast_domain::scope::{Class, Family, StreamId};
+use holdfast_domain::scope::{Family, StreamId};
 use holdfast_protocol::protocol::{Config as ProtocolConfig, Effect as Said, Input, Protocol};
 use holdfast_replica::replica::Replica;
 use holdfast_store::error::StoreError;
@@ -20,8 +20,9 @@ use holdfast_transport::identity::Authority;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::authority::Enrolled;
 use crate::documents::Documents;
+use crate::effect::{Effect, Notice, Reply};
+use crate::event::{Command, Event, Ticket};
 use crate::peers::Peers;
 
 /// Who this node is, what it may sign, and where its randomness comes from.
@@ -39,166 +40,6 @@ pub struct EngineConfig {
     pub seed: [u8; 32],
     /// The boot floor of the clock that the caller knows: build time, GPS.
     pub floor_ms: u64,
-}
-
-/// Names a command until its reply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub u64);
-
-/// What comes in.
-#[derive(Debug)]
-pub enum Event {
-    /// A connection stands; TLS has proved the device.
-    Up {
-        /// The connection.
-        link: LinkId,
-        /// The device at its other end.
-        device: DeviceId,
-        /// Its address, for people.
-        address: String,
-        /// Whether this side dialled.
-        outgoing: bool,
-    },
-    /// A connection is gone.
-    Down {
-        /// The connection.
-        link: LinkId,
-    },
-    /// Bytes of one frame.
-    Frame {
-        /// The connection.
-        link: LinkId,
-        /// The bytes.
-        bytes: Vec<u8>,
-    },
-    /// A command of a face.
-    Command(Ticket, Command),
-    /// Time has passed.
-    Tick,
-}
-
-/// What a face asks.
-#[derive(Debug)]
-pub enum Command {
-    /// Make edits.
-    Edit {
-        /// The edits, all of one mission.
-        edits: Vec<Edit>,
-        /// Conditions on them.
-        options: EditOptions,
-    },
-    /// How are you?
-    Status,
-    /// Keep the link with a device quiet, or end that.
-    Pause {
-        /// The device.
-        device: DeviceId,
-        /// Quiet or not.
-        paused: bool,
-    },
-    /// Make an invitation.
-    Invite(InvitationNew),
-    /// Redeem an invitation for a device.
-    Enrol {
-        /// BLAKE3 of the token's secret.
-        secret_hash: [u8; 32],
-        /// The newcomer's key.
-        key: PublicKey,
-    },
-    /// Check everything; rebuild the views.
-    Doctor,
-}
-
-/// Conditions on edits.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct EditOptions {
-    /// The revision of the record that the caller saw (`If-Match`); only for a single edit.
-    pub expect_rev: Option<u64>,
-    /// Makes the request safe to repeat: the first outcome is given again.
-    pub idempotency_key: Option<String>,
-}
-
-/// Answers to commands.
-#[derive(Debug)]
-pub enum Reply {
-    /// To [`Command::Edit`], edit by edit.
-    Edited(Result<Vec<Result<Outcome, Refusal>>, Refusal>),
-    /// To [`Command::Status`].
-    Status(Box<NodeStatus>),
-    /// To [`Command::Pause`].
-    Done(Result<(), Refusal>),
-    /// To [`Command::Invite`]: the secret and when it expires.
-    Invited(Result<([u8; 16], u64), Refusal>),
-    /// To [`Command::Enrol`].
-    Enrolled(Enrolled),
-    /// To [`Command::Doctor`].
-    Examined(Result<DoctorReport, StoreError>),
-    /// To any command: the disk refused, nothing was changed.
-    NotSaved(Refusal),
-}
-
-/// What is to be done outside; all of it may be done in order at once.
-#[derive(Debug)]
-pub enum Effect {
-    /// Answer a command.
-    Reply(Ticket, Reply),
-    /// Hand a frame to a connection.
-    Send {
-        /// The connection.
-        link: LinkId,
-        /// How urgent.
-        class: Class,
-        /// The frame.
-        bytes: Vec<u8>,
-    },
-    /// End a connection.
-    Close {
-        /// The connection.
-        link: LinkId,
-        /// Why.
-        reason: Bye,
-    },
-    /// View rows changed; this is the newest revision.
-    Changed(u64),
-    /// Something a person should hear of.
-    Notice(Notice),
-    /// The store cannot be read any more; the node must stop.
-    Fatal(String),
-}
-
-/// Something a person should hear of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Notice {
-    /// An author wrote two histories; its stream is frozen.
-    Fork {
-        /// The stream.
-        stream: StreamId,
-        /// The author.
-        author: AuthorId,
-        /// Where the histories part.
-        seq: u64,
-    },
-    /// This node's own history turned up elsewhere, further on or different: it writes as a fresh author from now on.
-    EpochRaised {
-        /// The fresh epoch.
-        epoch: u32,
-    },
-    /// An entry was kept aside because its author may not write it.
-    Quarantined {
-        /// The stream.
-        stream: StreamId,
-        /// The author.
-        author: AuthorId,
-    },
-    /// A connection was ended for what the peer did.
-    PeerRefused {
-        /// The device.
-        device: Option<DeviceId>,
-        /// What it did.
-        reason: Bye,
-    },
-    /// A commit failed; the engine has reloaded what is on disk.
-    CommitFailed(String),
 }
 
 /// The engine. Calls of [`Engine::step`] are the only way in; `now` must not fall in its monotonic part.
@@ -238,6 +79,13 @@ impl Step<'_> {
 
     pub(crate) fn notice(&mut self, notice: Notice) {
         self.out.push(Effect::Notice(notice));
+    }
+
+    /// Applies patches to the views within the step's transaction.
+    pub(crate) fn show(&mut self, patches: &[Patch]) -> Result<(), StoreError> {
+        let revs = self.txn.apply(patches)?;
+        self.newest_rev = self.newest_rev.max(revs.into_iter().max());
+        Ok(())
     }
 }
 
@@ -373,7 +221,8 @@ impl Core {
         let rng = ChaCha12Rng::from_seed(config.seed);
         let persisted = store.meta("clock")?.and_then(|bytes| Some(u64::from_le_bytes(bytes.try_into().ok()?)));
         let floor = Hlc(persisted.unwrap_or(0)).max(Hlc::new(config.floor_ms.max(now.wall_ms), 0));
-        let epoch = store.meta("epoch")?.and_then(|bytes| Some(u32::from_le_bytes(bytes.try_into().ok()?))).unwrap_or(0);
+        let epoch =
+            store.meta("epoch")?.and_then(|bytes| Some(u32::from_le_bytes(bytes.try_into().ok()?))).unwrap_or(0);
         let credential = Credential { device: config.device.clone(), epoch };
         let peers = Peers::load(store)?;
         let protocol = speak(store, &config, &credential, &peers, now)?;
@@ -464,15 +313,23 @@ impl Core {
             PackForm::Bundle => "packs_bundle",
         };
         *self.counters.entry(name).or_default() += 1;
-        Ok(Input::Loaded { link, stream, entries, form, payload })
+        let mut bases = Vec::new();
+        if stream.kind.family() != Family::Register {
+            for &(author, first) in wanted.iter().filter(|(_, first)| *first > 1) {
+                let before = step.store.digests(stream, author, first - 1, first - 1)?;
+                bases.extend(before.into_iter().map(|(_, digest)| (author, digest)));
+            }
+        }
+        Ok(Input::Loaded { link, stream, entries, bases, form, payload })
     }
 
-    fn unpack(step: &Step<'_>, link: LinkId, mut pack: holdfast_domain::frame::Pack) -> Result<Input, StoreError> {
+    fn unpack(step: &Step<'_>, link: LinkId, mut pack: Pack) -> Result<Input, StoreError> {
         let payload = std::mem::take(&mut pack.payload);
         let bodies = holdfast_replica::pack::unpack(pack.form, &payload, &pack.ranges).map_err(|error| chain(&error));
         let mut mine = Vec::new();
         for range in &pack.ranges {
-            let last = range.first.saturating_add(u64::from(range.count));
+            // A register's numbers have holes; a run that does not add up is the protocol's to refuse.
+            let Some(last) = range.seqs().and_then(|seqs| seqs.last().copied()) else { continue };
             let digests = step.store.digests(pack.stream, range.author, range.first.saturating_sub(1), last)?;
             mine.push((range.author, digests));
         }
@@ -494,10 +351,8 @@ impl Core {
     pub(crate) fn write(&mut self, step: &mut Step<'_>, stream: StreamId, body: Vec<u8>) {
         let author = self.credential.author();
         let chain = step.own.entry(stream).or_default();
-        let previous = chain
-            .last()
-            .map(|entry| (entry.key.seq, entry.digest))
-            .or_else(|| self.protocol.digest(stream, author));
+        let previous =
+            chain.last().map(|entry| (entry.key.seq, entry.digest)).or_else(|| self.protocol.digest(stream, author));
         let key = holdfast_domain::entry::EntryKey { stream, author, seq: previous.map_or(1, |(seq, _)| seq + 1) };
         chain.push(Entry::next(key, previous.map(|(_, digest)| digest), body));
     }

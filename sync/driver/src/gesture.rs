@@ -10,7 +10,8 @@ use holdfast_replica::replica::{Context, documents_of};
 use holdfast_store::error::StoreError;
 use rand_chacha::rand_core::Rng;
 
-use crate::engine::{Core, EditOptions, Step};
+use crate::engine::{Core, Step};
+use crate::event::EditOptions;
 
 type Outcomes = Vec<Result<Outcome, Refusal>>;
 
@@ -44,7 +45,7 @@ impl Core {
         let mut outcomes: Vec<Option<Result<Outcome, Refusal>>> = vec![None; edits.len()];
         let mut ready = Vec::with_capacity(edits.len());
         for (place, edit) in edits.into_iter().enumerate() {
-            self.prepare(step, place, edit, &mut ready, &mut outcomes)?;
+            prepare(step, place, edit, &mut ready, &mut outcomes)?;
         }
         self.draft(step, ready, &mut outcomes)?;
         let outcomes: Outcomes = outcomes.into_iter().flatten().collect();
@@ -81,39 +82,7 @@ impl Core {
         }
         if !draft.patches.is_empty() {
             step.dirty = true;
-            self.show(step, &draft.patches)?;
-        }
-        Ok(())
-    }
-
-    /// Leaves fixes out that the track has already, and lets the newest fix become the unit's position.
-    fn prepare(
-        &mut self,
-        step: &Step<'_>,
-        place: usize,
-        edit: Edit,
-        ready: &mut Vec<Ready>,
-        outcomes: &mut [Option<Result<Outcome, Refusal>>],
-    ) -> Result<(), StoreError> {
-        let Edit::TrackAppend(mission, unit, mut new) = edit else {
-            ready.push(Ready { place: Some(place), edit });
-            return Ok(());
-        };
-        if let Err(refusal) = new.check() {
-            outcomes[place] = Some(Err(refusal));
-            return Ok(());
-        }
-        let times: Vec<u64> = new.fixes.iter().map(|fix| fix.at_ms).collect();
-        let there = step.store.fix_times(unit, &times)?;
-        new.fixes.retain(|fix| !there.contains(&fix.at_ms));
-        let Some(newest) = new.fixes.iter().max_by_key(|fix| fix.at_ms).copied() else {
-            outcomes[place] = Some(Ok(Outcome { record: RecordId::Unit(unit), effect: EditEffect::Unchanged }));
-            return Ok(());
-        };
-        let present = step.store.unit_position(unit)?;
-        ready.push(Ready { place: Some(place), edit: Edit::TrackAppend(mission, unit, new) });
-        if present.is_none_or(|present| present.fix.at_ms < newest.at_ms) {
-            ready.push(Ready { place: None, edit: Edit::PositionReport(mission, unit, newest) });
+            step.show(&draft.patches)?;
         }
         Ok(())
     }
@@ -164,6 +133,37 @@ impl Core {
         step.dirty = true;
         Ok(format!("{}-{next}", self.config.device.name))
     }
+}
+
+/// Leaves fixes out that the track has already, and lets the newest fix become the unit's position.
+fn prepare(
+    step: &Step<'_>,
+    place: usize,
+    edit: Edit,
+    ready: &mut Vec<Ready>,
+    outcomes: &mut [Option<Result<Outcome, Refusal>>],
+) -> Result<(), StoreError> {
+    let Edit::TrackAppend(mission, unit, mut new) = edit else {
+        ready.push(Ready { place: Some(place), edit });
+        return Ok(());
+    };
+    if let Err(refusal) = new.check() {
+        outcomes[place] = Some(Err(refusal));
+        return Ok(());
+    }
+    let times: Vec<u64> = new.fixes.iter().map(|fix| fix.at_ms).collect();
+    let there = step.store.fix_times(unit, &times)?;
+    new.fixes.retain(|fix| !there.contains(&fix.at_ms));
+    let Some(newest) = new.fixes.iter().max_by_key(|fix| fix.at_ms).copied() else {
+        outcomes[place] = Some(Ok(Outcome { record: RecordId::Unit(unit), effect: EditEffect::Unchanged }));
+        return Ok(());
+    };
+    let present = step.store.unit_position(unit)?;
+    ready.push(Ready { place: Some(place), edit: Edit::TrackAppend(mission, unit, new) });
+    if present.is_none_or(|present| present.fix.at_ms < newest.at_ms) {
+        ready.push(Ready { place: None, edit: Edit::PositionReport(mission, unit, newest) });
+    }
+    Ok(())
 }
 
 fn blake3_of(edits: &[Edit]) -> blake3::Hash {

@@ -12,7 +12,8 @@ use holdfast_store::views::Views;
 use holdfast_transport::endpoint::Transport;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::engine::{Command, EditOptions, Reply};
+use crate::effect::Reply;
+use crate::event::{Command, EditOptions};
 
 /// Why a call did not go through.
 #[derive(Debug, thiserror::Error)]
@@ -99,11 +100,7 @@ impl Handle {
 
     /// Makes edits, all of one mission, in one gesture. Those taken are durable when this returns; a refused one wrote
     /// nothing. Ids left out are minted.
-    pub async fn edit(
-        &self,
-        edits: Vec<Edit>,
-        options: EditOptions,
-    ) -> Result<Vec<Result<Outcome, Refusal>>, Failed> {
+    pub async fn edit(&self, edits: Vec<Edit>, options: EditOptions) -> Result<Vec<Result<Outcome, Refusal>>, Failed> {
         match self.call(Command::Edit { edits, options }).await? {
             Reply::Edited(result) => Ok(result?),
             _ => Err(Failed::Stopped),
@@ -127,8 +124,10 @@ impl Handle {
     }
 
     /// Dials a peer and keeps dialling it until the node stops.
+    #[expect(clippy::unused_async, reason = "it must be called within the runtime that the dialling runs on")]
     pub async fn dial(&self, address: String) -> Result<(), Failed> {
-        let port = address.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>().ok())?);
+        let port =
+            address.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>().ok())?);
         if port.is_none_or(|port| port == 0) {
             return Err(Failed::BadAddress { address });
         }
@@ -173,6 +172,8 @@ impl Handle {
     ) -> Result<T, Failed> {
         let readers = Arc::clone(&self.readers);
         let answer = tokio::task::spawn_blocking(move || readers.ask(question)).await.map_err(|_| Failed::Stopped)?;
-        answer.map_err(|error| if matches!(error, StoreError::BadCursor) { Failed::BadCursor } else { Failed::Store(error) })
+        answer.map_err(
+            |error| if matches!(error, StoreError::BadCursor) { Failed::BadCursor } else { Failed::Store(error) },
+        )
     }
 }

@@ -5,7 +5,9 @@
 //! sockets, threads and the real clock.
 
 pub mod config;
+pub mod effect;
 pub mod engine;
+pub mod event;
 pub mod handle;
 pub mod run;
 

@@ -30,14 +30,14 @@ struct Peer {
 /// All peers ever met.
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
-    peers: BTreeMap<DeviceId, Peer>,
+    known: BTreeMap<DeviceId, Peer>,
     links: BTreeMap<LinkId, DeviceId>,
     persisted_us: u64,
 }
 
 impl Peers {
     pub(crate) fn load(store: &Store) -> Result<Self, StoreError> {
-        let mut peers = BTreeMap::new();
+        let mut known = BTreeMap::new();
         for row in store.peers()? {
             let peer = Peer {
                 last_heard_ms: row.last_heard_ms,
@@ -45,25 +45,26 @@ impl Peers {
                 paused: row.paused,
                 ..Peer::default()
             };
-            peers.insert(row.device, peer);
+            known.insert(row.device, peer);
         }
         for credential in store.credentials()? {
-            peers.entry(credential.device.device()).or_default().device = Some(credential.device);
+            let device = credential.device.device();
+            known.entry(device).or_default().device = Some(credential.device);
         }
-        Ok(Self { peers, links: BTreeMap::new(), persisted_us: 0 })
+        Ok(Self { known, links: BTreeMap::new(), persisted_us: 0 })
     }
 
     pub(crate) fn paused(&self) -> Vec<DeviceId> {
-        self.peers.iter().filter(|(_, peer)| peer.paused).map(|(device, _)| *device).collect()
+        self.known.iter().filter(|(_, peer)| peer.paused).map(|(device, _)| *device).collect()
     }
 
     pub(crate) fn pause(&mut self, device: DeviceId, paused: bool) {
-        self.peers.entry(device).or_default().paused = paused;
+        self.known.entry(device).or_default().paused = paused;
     }
 
     pub(crate) fn up(&mut self, link: LinkId, device: DeviceId, address: String, now: Now) {
         self.links.insert(link, device);
-        let peer = self.peers.entry(device).or_default();
+        let peer = self.known.entry(device).or_default();
         peer.links.insert(link);
         peer.address = Some(address);
         peer.last_heard_ms = Some(now.wall_ms);
@@ -73,21 +74,21 @@ impl Peers {
     pub(crate) fn down(&mut self, link: LinkId, now: Now) {
         self.heard(link, now);
         let Some(device) = self.links.remove(&link) else { return };
-        if let Some(peer) = self.peers.get_mut(&device) {
+        if let Some(peer) = self.known.get_mut(&device) {
             peer.links.remove(&link);
             peer.greeted &= !peer.links.is_empty();
         }
     }
 
     pub(crate) fn heard(&mut self, link: LinkId, now: Now) {
-        if let Some(peer) = self.links.get(&link).and_then(|device| self.peers.get_mut(device)) {
+        if let Some(peer) = self.links.get(&link).and_then(|device| self.known.get_mut(device)) {
             peer.last_heard_ms = Some(now.wall_ms);
             peer.unsaved = true;
         }
     }
 
     pub(crate) fn greeted(&mut self, device: DeviceId, credential: &Credential, wall_offset_ms: i64, now: Now) {
-        let peer = self.peers.entry(device).or_default();
+        let peer = self.known.entry(device).or_default();
         peer.device = Some(credential.device.clone());
         peer.greeted = true;
         peer.wall_offset_ms = Some(wall_offset_ms);
@@ -95,13 +96,14 @@ impl Peers {
     }
 
     pub(crate) fn holds(&mut self, device: DeviceId, frontier: Frontier) {
-        let peer = self.peers.entry(device).or_default();
+        let peer = self.known.entry(device).or_default();
         peer.holds = frontier;
         peer.unsaved = true;
     }
 
     pub(crate) fn enrolled(&mut self, device: DeviceCredential) {
-        self.peers.entry(device.device()).or_default().device = Some(device);
+        let id = device.device();
+        self.known.entry(id).or_default().device = Some(device);
     }
 
     pub(crate) fn device_of(&self, link: LinkId) -> Option<DeviceId> {
@@ -114,7 +116,7 @@ impl Peers {
             return Ok(());
         }
         self.persisted_us = step.now.mono_us;
-        for (device, peer) in &mut self.peers {
+        for (device, peer) in &mut self.known {
             if std::mem::take(&mut peer.unsaved) {
                 step.txn.put_peer(*device, peer.last_heard_ms.unwrap_or(0), Some(&peer.holds))?;
                 step.dirty = true;
@@ -126,7 +128,7 @@ impl Peers {
     /// The median of what connected peers' clocks say against ours, milliseconds.
     fn clock_offset_ms(&self) -> Option<i64> {
         let mut offsets: Vec<i64> =
-            self.peers.values().filter(|peer| peer.greeted).filter_map(|peer| peer.wall_offset_ms).collect();
+            self.known.values().filter(|peer| peer.greeted).filter_map(|peer| peer.wall_offset_ms).collect();
         offsets.sort_unstable();
         offsets.get(offsets.len() / 2).copied()
     }
@@ -138,7 +140,7 @@ impl Core {
         let me = self.config.device.device();
         let peers = self
             .peers
-            .peers
+            .known
             .iter()
             .filter(|(device, _)| **device != me)
             .map(|(device, peer)| peer_status(*device, peer, mine))

@@ -21,7 +21,9 @@ use tokio::task::JoinHandle;
 use crate::authority::Enrolled;
 use crate::clock::SystemClock;
 use crate::config::NodeConfig;
-use crate::engine::{Command, Effect, Engine, EngineConfig, Event, Notice, Reply, Ticket, chain};
+use crate::effect::{Effect, Notice, Reply};
+use crate::engine::{Engine, EngineConfig};
+use crate::event::{Command, Event, Ticket};
 use crate::handle::{Handle, Readers, Request};
 
 /// Why a node does not start. Nothing was changed, save where the variant says so.
@@ -199,6 +201,7 @@ impl Running {
 }
 
 /// Starts a node on its data directory. Needs a multi-threaded runtime: a commit blocks its thread until it is on disk.
+#[expect(clippy::unused_async, reason = "it must be called within the runtime that the node runs on")]
 pub async fn start(dir: &DataDir, config: NodeConfig) -> Result<Running, StartError> {
     if !dir.membership().exists() {
         return Err(StartError::NotMember { dir: dir.0.clone() });
@@ -222,17 +225,17 @@ pub async fn start(dir: &DataDir, config: NodeConfig) -> Result<Running, StartEr
         },
         clock.now(),
     )?;
-    let (transport, links) = Transport::bind(transport_config(dir, &config, &engine), &key, &membership).await?;
+    let (transport, links) = Transport::bind(transport_config(dir, &config, &engine), &key, &membership)?;
     let peer_address = transport.local_addr();
     let mut enrol_requests = None;
     let mut enrol_address = None;
     if authority.is_some() {
-        let (address, requests) = enrolment::serve(config.enrol_listen, &key, &membership).await?;
+        let (address, requests) = enrolment::serve(config.enrol_listen, &key, &membership)?;
         enrol_address = Some(address);
         enrol_requests = Some(requests);
     }
     let (commands, requests) = mpsc::channel(COMMAND_QUEUE_MAX);
-    let (changed, changes) = watch::channel(engine.store().newest_rev()?);
+    let (changed, changes) = watch::channel(engine.store().newest_rev());
     let handle = Handle {
         commands,
         changes,
@@ -417,7 +420,10 @@ fn log(notice: &Notice) {
             tracing::error!(%stream, %author, seq, "an author wrote two histories: was its disk cloned? The stream is frozen");
         }
         Notice::EpochRaised { epoch } => {
-            tracing::warn!(epoch, "this node's own history turned up elsewhere: it writes as a fresh author from now on");
+            tracing::warn!(
+                epoch,
+                "this node's own history turned up elsewhere: it writes as a fresh author from now on"
+            );
         }
         Notice::Quarantined { stream, author } => {
             tracing::warn!(%stream, %author, "an entry was kept aside: its author may not write it");

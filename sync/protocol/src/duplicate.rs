@@ -59,7 +59,8 @@ mod tests {
 
     #[test]
     fn both_ends_keep_the_link_dialled_by_the_lower_device() {
-        let (at_low, at_high) = ([rival(1, true, true), rival(2, false, true)], [rival(7, true, true), rival(8, false, true)]);
+        let (at_low, at_high) =
+            ([rival(1, true, true), rival(2, false, true)], [rival(7, true, true), rival(8, false, true)]);
         assert_eq!(superfluous(LOW, HIGH, &at_low), [LinkId(2)]);
         assert_eq!(superfluous(HIGH, LOW, &at_high), [LinkId(7)]);
     }

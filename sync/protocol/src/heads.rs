@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_domain::frame::{Bye, FrameV1, Heads, LinkId};
-use holdfast_domain::frontier::{Fingerprint, Frontier, Head};
+use holdfast_domain::frontier::{Fingerprint, Frontier, Head, ScopeFrontier};
 use holdfast_domain::identity::AuthorId;
 use holdfast_domain::limits::{FRONTIER_FRAME_HEADS, PEER_HEADS_MAX};
 use holdfast_domain::scope::{Class, Family, Scope, StreamId, StreamKind};
@@ -82,7 +82,7 @@ impl Protocol {
     /// Says all heads of a scope.
     pub(crate) fn send_heads(&mut self, link: LinkId, scope: Scope, out: &mut Vec<Effect>) {
         let all: Vec<(StreamKind, AuthorId, Head)> =
-            self.held.frontier().scope(scope).into_iter().flat_map(|held| held.heads()).collect();
+            self.held.frontier().scope(scope).into_iter().flat_map(ScopeFrontier::heads).collect();
         let frames = all.len().div_ceil(FRONTIER_FRAME_HEADS);
         for (index, part) in all.chunks(FRONTIER_FRAME_HEADS).enumerate() {
             let mut heads: Vec<(StreamKind, Vec<(AuthorId, Head)>)> = Vec::new();
@@ -110,7 +110,7 @@ impl Protocol {
         let held = self.held.frontier().scope(heads.scope);
         let Some(open) = self.links.get_mut(&link).and_then(crate::session::Link::open_mut) else { return };
         if heads.complete && open.theirs.awaited.remove(&heads.scope) {
-            for (kind, ..) in held.into_iter().flat_map(|held| held.heads()) {
+            for (kind, ..) in held.into_iter().flat_map(ScopeFrontier::heads) {
                 open.push.fell_behind(StreamId::new(heads.scope, kind));
             }
         }

@@ -311,7 +311,9 @@ impl Protocol {
         }
         for (&link, state) in &mut self.links {
             if let Some(open) = state.open_mut() {
-                streams.iter().for_each(|&stream| open.push.fell_behind(stream));
+                for &stream in &streams {
+                    open.push.fell_behind(stream);
+                }
                 self.stirred.insert(link);
             }
         }

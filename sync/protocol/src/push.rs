@@ -6,7 +6,9 @@ use std::ops::Bound;
 use holdfast_domain::frame::{Ack, Ask, Bye, Frame, FrameV1, LinkId, Pack, PackForm, capability};
 use holdfast_domain::frontier::Frontier;
 use holdfast_domain::identity::{AuthorId, Credential};
-use holdfast_domain::limits::{ASKS_SERVED_MAX, FRAME_BYTES_MAX, IN_FLIGHT_BYTES_MAX, PACK_AUTHORS_MAX};
+use holdfast_domain::limits::{
+    ASKS_SERVED_MAX, FRAME_BYTES_MAX, IN_FLIGHT_BYTES_MAX, IN_FLIGHT_PACKS_MAX, PACK_AUTHORS_MAX,
+};
 use holdfast_domain::scope::{Class, Family, StreamId};
 
 use crate::counters;
@@ -25,18 +27,28 @@ pub(crate) struct Push {
     served: BTreeMap<Class, StreamId>,
     /// How far each chain was sent on this link. Never falls: what was refused is not sent again unasked.
     sent: BTreeMap<(StreamId, AuthorId), u64>,
-    /// Chains of which the peer acknowledged a run without holding it.
+    /// Chains of which the peer acknowledged a run without holding it; sent only if asked for, until it holds them.
     refused: BTreeSet<(StreamId, AuthorId)>,
-    /// Chains the peer asked for, with the next number to send, whatever it is known to hold.
-    asked: BTreeMap<(StreamId, AuthorId), u64>,
+    /// Chains to send whatever the peer is known to hold.
+    asked: BTreeMap<(StreamId, AuthorId), Asked>,
     /// Chains shown to the peer from their start, as one half of the proof of a fork.
     shown: BTreeSet<(StreamId, AuthorId)>,
     /// Credentials sent. Packs of other classes may overtake, so each class carries its own.
     told: BTreeSet<(Class, AuthorId)>,
     in_flight: BTreeMap<u32, InFlight>,
+    /// Packs and bytes in flight, by class.
+    in_flight_load: BTreeMap<Class, (usize, usize)>,
     last_pack: u32,
     /// The one load under way.
     loading: Option<Loading>,
+}
+
+#[derive(Debug)]
+struct Asked {
+    /// The next number to send.
+    next: u64,
+    /// Whether the peer asked, rather than this side having a fork to show.
+    by_peer: bool,
 }
 
 #[derive(Debug)]
@@ -74,6 +86,7 @@ impl Push {
             shown: BTreeSet::new(),
             told: Class::ALL.into_iter().map(|class| (class, author)).collect(),
             in_flight: BTreeMap::new(),
+            in_flight_load: BTreeMap::new(),
             last_pack: 0,
             loading: None,
         }
@@ -93,7 +106,7 @@ impl Push {
     /// peer is to see the proof of a fork too.
     pub(crate) fn show(&mut self, stream: StreamId, author: AuthorId, first: u64) {
         if self.shown.insert((stream, author)) {
-            self.asked.insert((stream, author), first);
+            self.asked.insert((stream, author), Asked { next: first, by_peer: false });
             self.fell_behind(stream);
         }
     }
@@ -101,7 +114,7 @@ impl Push {
     /// The most urgent stream of which the peer lacks something, and what it lacks.
     fn next(&mut self, held: &Held, theirs: &Theirs) -> Option<Loading> {
         for class in Class::ALL {
-            if self.in_flight_bytes(class) >= IN_FLIGHT_BYTES_MAX {
+            if self.is_full(class) {
                 return None;
             }
             while let Some(stream) = self.next_stream(class) {
@@ -116,10 +129,21 @@ impl Push {
         None
     }
 
-    /// Unacknowledged bytes that a pack of this class adds to: those of its class and of more urgent ones, so that bulk
-    /// never keeps an alert waiting.
-    fn in_flight_bytes(&self, class: Class) -> usize {
-        self.in_flight.values().filter(|pack| pack.stream.kind.class() <= class).map(|pack| pack.bytes).sum()
+    /// Whether so much is unacknowledged in this class and those more urgent that a pack of the class must wait. What is
+    /// less urgent does not count, so that bulk never keeps an alert waiting.
+    fn is_full(&self, class: Class) -> bool {
+        let load = self.in_flight_load.range(..=class).map(|(_, load)| *load);
+        let (packs, bytes) = load.fold((0, 0), |sum, load| (sum.0 + load.0, sum.1 + load.1));
+        packs >= IN_FLIGHT_PACKS_MAX || bytes >= IN_FLIGHT_BYTES_MAX
+    }
+
+    fn landed(&mut self, pack: u32) -> Option<InFlight> {
+        let flown = self.in_flight.remove(&pack)?;
+        if let Some((packs, bytes)) = self.in_flight_load.get_mut(&flown.stream.kind.class()) {
+            *packs -= 1;
+            *bytes -= flown.bytes;
+        }
+        Some(flown)
     }
 
     fn next_stream(&self, class: Class) -> Option<StreamId> {
@@ -140,7 +164,7 @@ impl Push {
             .filter_map(|(author, head)| {
                 let chain = (stream, author);
                 let first = match self.asked.get(&chain) {
-                    Some(&first) => first,
+                    Some(asked) => asked.next,
                     None if unasked && !self.refused.contains(&chain) => {
                         let sent = self.sent.get(&chain).copied().unwrap_or(0);
                         sent.max(theirs.seq(stream, author)).saturating_add(1)
@@ -153,11 +177,11 @@ impl Push {
             .collect()
     }
 
-    /// Gives up on chains that cannot be sent, until the peer asks for them.
-    fn give_up(&mut self, stream: StreamId, wanted: &[(AuthorId, u64)]) {
-        for &(author, _) in wanted {
-            self.asked.remove(&(stream, author));
-            self.refused.insert((stream, author));
+    /// Gives up on the first chain wanted: what cannot be sent must not hold up the rest.
+    fn give_up(&mut self, loading: &Loading) {
+        if let Some(&(author, _)) = loading.wanted.first() {
+            self.asked.remove(&(loading.stream, author));
+            self.refused.insert((loading.stream, author));
         }
     }
 
@@ -179,13 +203,15 @@ impl Push {
             let chain = (pack.stream, author);
             let sent = self.sent.entry(chain).or_default();
             *sent = last.max(*sent);
-            if let Some(next) = self.asked.get_mut(&chain) {
-                *next = last.saturating_add(1);
+            if let Some(asked) = self.asked.get_mut(&chain) {
+                asked.next = last.saturating_add(1);
                 if last >= held.head(pack.stream, author).map_or(0, |(seq, _)| seq) {
                     self.asked.remove(&chain);
                 }
             }
         }
+        let load = self.in_flight_load.entry(class).or_default();
+        *load = (load.0 + 1, load.1 + bytes);
         self.in_flight.insert(pack.id, InFlight { stream: pack.stream, bytes, runs });
     }
 }
@@ -221,7 +247,7 @@ impl Protocol {
         let runs = run::of_entries(stream, &loading.wanted, entries, bases);
         let Some(runs) = runs.filter(|runs| !runs.is_empty()) else {
             self.counters.one(counters::PACKS_UNSENDABLE);
-            return open.push.give_up(stream, &loading.wanted);
+            return open.push.give_up(&loading);
         };
         let class = stream.kind.class();
         let pack = Pack {
@@ -237,7 +263,7 @@ impl Protocol {
         let Frame::V1(FrameV1::Pack(pack)) = frame else { return };
         if bytes.len() > FRAME_BYTES_MAX {
             self.counters.one(counters::PACKS_UNSENDABLE);
-            return open.push.give_up(stream, &loading.wanted);
+            return open.push.give_up(&loading);
         }
         self.counters.one(counters::PACKS_SENT);
         self.counters.add(counters::ENTRIES_SENT, entries.len());
@@ -248,7 +274,7 @@ impl Protocol {
     /// The peer has dealt with a pack. What it holds now decides whether it took each run; the room is free either way.
     pub(crate) fn ack_came(&mut self, link: LinkId, ack: &Ack, out: &mut Vec<Effect>) {
         let Some(open) = self.open_mut(link) else { return };
-        let Some(flown) = open.push.in_flight.remove(&ack.pack) else {
+        let Some(flown) = open.push.landed(ack.pack) else {
             return self.counters.one(counters::ACKS_UNKNOWN);
         };
         if ack.heads.len() > PACK_AUTHORS_MAX {
@@ -263,12 +289,13 @@ impl Protocol {
         for (author, last) in flown.runs {
             let chain = (flown.stream, author);
             if open.theirs.seq(flown.stream, author) >= last {
-                open.push.refused.remove(&chain);
+                if open.push.refused.remove(&chain) {
+                    open.push.fell_behind(flown.stream);
+                }
             } else if open.push.refused.insert(chain) {
                 self.counters.one(counters::RUNS_REFUSED);
             }
         }
-        open.push.fell_behind(flown.stream);
     }
 
     /// The peer wants a chain from some number on, whatever it is known to hold.
@@ -277,13 +304,12 @@ impl Protocol {
         let held = self.held.head(ask.stream, ask.author).map_or(0, |(seq, _)| seq);
         let Some(open) = self.open_mut(link) else { return };
         let chain = (ask.stream, ask.author);
-        let crowded = open.push.asked.len() >= ASKS_SERVED_MAX && !open.push.asked.contains_key(&chain);
-        if ask.first == 0 || crowded {
+        let others = open.push.asked.iter().filter(|(other, asked)| asked.by_peer && **other != chain).count();
+        if ask.first == 0 || others >= ASKS_SERVED_MAX {
             return self.close(link, Bye::BadFrame, out);
         }
-        open.push.refused.remove(&chain);
         if ask.first <= held {
-            open.push.asked.insert(chain, ask.first);
+            open.push.asked.insert(chain, Asked { next: ask.first, by_peer: true });
             open.push.fell_behind(ask.stream);
         }
         if ask.first == 1 || ask.stream.kind.family() == Family::Register {

@@ -107,6 +107,13 @@ impl Link {
         matches!(self.session, Session::Open(_))
     }
 
+    pub(crate) fn open(&self) -> Option<&Open> {
+        match &self.session {
+            Session::Open(open) => Some(open),
+            Session::Waiting(_) => None,
+        }
+    }
+
     pub(crate) fn open_mut(&mut self) -> Option<&mut Open> {
         match &mut self.session {
             Session::Open(open) => Some(open),

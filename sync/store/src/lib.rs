@@ -1,1 +1,32 @@
-//! Placeholder.
+//! Where a node keeps what it holds: one SQLite database with entries (the truth), documents' snapshots and the views
+//! that the API reads.
+//!
+//! What belongs to one step is written in one transaction ([`store::Txn`]) and is on disk when its commit returns.
+//! Reads of the API run beside the writer on connections of their own ([`views::Views`]).
+//!
+//! Not here: what an entry means (`sync/replica`), whether it is genuine (`sync/protocol`) or allowed
+//! (`sync/policy`). This room opens no body and checks no signature.
+
+pub mod store;
+pub mod views;
+
+pub mod error;
+pub mod peers;
+pub mod schema;
+
+mod chains;
+mod copies;
+mod cursor;
+mod digests;
+mod health;
+mod invitations;
+mod live;
+mod lock;
+mod lookup;
+mod page;
+mod patches;
+mod requests;
+mod rows;
+mod runs;
+mod snapshots;
+mod trust;

@@ -81,16 +81,14 @@ pub(crate) struct Shared {
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Transport {
-    /// Opens the endpoint and begins to accept and to dial. Events must be taken: a full queue holds peers back.
-    pub async fn bind(
+    /// Opens the endpoint and begins to accept and to dial, within the tokio runtime at hand. Events must be taken: a full queue holds peers back.
+    pub fn bind(
         config: TransportConfig,
         key: &DeviceKey,
         membership: &Membership,
     ) -> Result<(Self, mpsc::Receiver<LinkEvent>), TransportError> {
         let endpoint = open(&config, key, membership)?;
-        let local = endpoint
-            .local_addr()
-            .map_err(|source| TransportError::Bind { address: config.listen, source })?;
+        let local = endpoint.local_addr().map_err(|source| TransportError::Bind { address: config.listen, source })?;
         let (events, receiver) = mpsc::channel(LINK_EVENTS_MAX);
         let shared = Arc::new(Shared {
             endpoint,

@@ -61,9 +61,10 @@ impl FromStr for Token {
             .map(|digit| digit.to_digit(16).map(|value| value as u8))
             .collect::<Option<_>>()
             .ok_or(EnrolError::Token)?;
-        let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
+        let bytes: Vec<u8> =
+            digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
         let (body, check) = bytes.split_last_chunk::<4>().ok_or(EnrolError::Token)?;
-        if digits.len() % 2 != 0 || blake3::hash(body).as_bytes()[..4] != check[..] {
+        if !digits.len().is_multiple_of(2) || blake3::hash(body).as_bytes()[..4] != check[..] {
             return Err(EnrolError::Token);
         }
         postcard::from_bytes(body).map_err(|_| EnrolError::Token)
@@ -114,8 +115,8 @@ fn proof_text(connection: &Connection) -> Option<Vec<u8>> {
     Some([b"holdfast enrol v1".as_slice(), &exported].concat())
 }
 
-/// Opens the door. Requests come out as they arrive; a full queue makes newcomers wait.
-pub async fn serve(
+/// Opens the door, within the tokio runtime at hand. Requests come out as they arrive; a full queue makes newcomers wait.
+pub fn serve(
     listen: SocketAddr,
     key: &DeviceKey,
     membership: &Membership,
@@ -206,7 +207,12 @@ async fn knock_at(token: &Token) -> Result<Connection, EnrolError> {
         .map_err(|error| unreachable(token, error))?
         .next()
         .ok_or_else(|| unreachable(token, "the name has no address"))?;
-    let any = SocketAddr::from((if target.is_ipv4() { "0.0.0.0" } else { "::" }.parse::<std::net::IpAddr>().map_err(|error| unreachable(token, error))?, 0));
+    let any = SocketAddr::from((
+        if target.is_ipv4() { "0.0.0.0" } else { "::" }
+            .parse::<std::net::IpAddr>()
+            .map_err(|error| unreachable(token, error))?,
+        0,
+    ));
     let mut endpoint = Endpoint::client(any).map_err(|error| unreachable(token, error))?;
     let crypto = tls::enrol_client(token.authority, ALPN).map_err(|error| unreachable(token, error))?;
     let mut client = quinn::ClientConfig::new(Arc::new(crypto));
@@ -214,7 +220,9 @@ async fn knock_at(token: &Token) -> Result<Connection, EnrolError> {
     endpoint.set_default_client_config(client);
     let connecting = endpoint.connect(target, SERVER_NAME).map_err(|error| unreachable(token, error))?;
     connecting.await.map_err(|error| match &error {
-        quinn::ConnectionError::TransportError(fault) if fault.code.to_string().contains("crypto") || u64::from(fault.code) >= 0x100 => {
+        quinn::ConnectionError::TransportError(fault)
+            if fault.code.to_string().contains("crypto") || u64::from(fault.code) >= 0x100 =>
+        {
             EnrolError::Impostor { address: token.address.clone() }
         }
         _ => unreachable(token, error),
@@ -233,7 +241,6 @@ async fn ask(
     let (mut out, mut incoming) = connection.open_bi().await.map_err(|error| unreachable(token, error))?;
     out.write_all(&bytes).await.map_err(|error| unreachable(token, error))?;
     out.finish().map_err(|error| unreachable(token, error))?;
-    let bytes =
-        incoming.read_to_end(ENROL_FRAME_BYTES_MAX).await.map_err(|error| unreachable(token, error))?;
+    let bytes = incoming.read_to_end(ENROL_FRAME_BYTES_MAX).await.map_err(|error| unreachable(token, error))?;
     postcard::from_bytes(&bytes).map_err(|_| EnrolError::BadGrant)
 }

@@ -81,7 +81,9 @@ pub enum EnrolError {
         fault: String,
     },
     /// Whoever answers is not the authority of the token.
-    #[error("whoever answers at {address} is not the command post that made this token; do not go on, ask your command post")]
+    #[error(
+        "whoever answers at {address} is not the command post that made this token; do not go on, ask your command post"
+    )]
     Impostor {
         /// The address in the token.
         address: String,

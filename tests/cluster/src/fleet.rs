@@ -67,7 +67,8 @@ impl Fleet {
         for &peer in peers {
             let target: SocketAddr = self.members[peer].process.peer_address.parse()?;
             let relay = self.relay(target)?;
-            addresses.push_str(&format!("{}\n", relay.local_addr()));
+            addresses.push_str(&relay.local_addr().to_string());
+            addresses.push('\n');
             self.links.push(Link { from: place, to: peer, relay });
         }
         // The node was told the hub's own address; here every link goes through a relay that can be cut.

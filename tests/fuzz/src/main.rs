@@ -65,7 +65,11 @@ fn mutate(target: &Target, inputs: u64, seed: u64) {
         if outcome.is_err() {
             let file = std::env::temp_dir().join(format!("holdfast-fuzz-{}-{seed}-{number}", target.name));
             let kept = std::fs::write(&file, &bytes).is_ok();
-            eprintln!("target {} fails on input {number} of seed {seed} (kept: {kept}, {})", target.name, file.display());
+            eprintln!(
+                "target {} fails on input {number} of seed {seed} (kept: {kept}, {})",
+                target.name,
+                file.display()
+            );
             std::process::exit(1);
         }
     }

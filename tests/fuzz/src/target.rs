@@ -89,11 +89,8 @@ fn frames() -> Vec<Vec<u8>> {
     let (entry, credential) = signed_entry();
     let mut frames = vec![greeting(3)];
     let now = Now { mono_us: 1, wall_ms: 1_700_000_000_000 };
-    let committed = Input::Committed {
-        from: None,
-        entries: vec![(entry.key, entry.digest)],
-        credentials: vec![credential],
-    };
+    let committed =
+        Input::Committed { from: None, entries: vec![(entry.key, entry.digest)], credentials: vec![credential] };
     let (_, peer) = member(2);
     let up = Input::Up { link, device: peer.device.device(), outgoing: true };
     let hello = Input::Frame { link, bytes: greeting(2) };
@@ -105,7 +102,7 @@ fn frames() -> Vec<Vec<u8>> {
                 Effect::Load { link, stream, .. } => {
                     let entries = vec![entry.clone()];
                     let (form, payload) = Replica::new().pack(stream, &entries, false);
-                    inputs.push(Input::Loaded { link, stream, entries, form, payload });
+                    inputs.push(Input::Loaded { link, stream, entries, bases: Vec::new(), form, payload });
                 }
                 _ => {}
             }

@@ -1,1 +1,7 @@
-//! Placeholder.
+//! Bad links between real processes: a UDP relay in user space with delay, jitter, loss, a rate, a queue and a switch.
+//!
+//! It needs no rights and no network namespaces, so it runs wherever tests run. What goes through is never looked into.
+
+pub mod relay;
+
+mod line;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use holdfast_domain::clock::Now;
 use holdfast_domain::record::RecordId;
 use holdfast_domain::scope::Scope;
-use holdfast_driver::engine::{Command, Effect, Event, Reply, Ticket};
+use holdfast_driver::effect::{Effect, Reply};
+use holdfast_driver::event::{Command, Event, Ticket};
 
 use crate::world::World;
 

@@ -1,6 +1,7 @@
 //! What people do in the world: missions, incidents, tasks, units, messages, positions, drawn from the world's dice.
 
 use holdfast_domain::edit::Edit;
+use holdfast_domain::field::Change;
 use holdfast_domain::geography::LatLon;
 use holdfast_domain::id::{IncidentId, MissionId, TaskId, UnitId};
 use holdfast_domain::incident::{IncidentChange, IncidentNew, IncidentStatus};
@@ -10,7 +11,6 @@ use holdfast_domain::record::RecordId;
 use holdfast_domain::task::{TaskChange, TaskNew, TaskStatus};
 use holdfast_domain::track::{Fix, TrackNew};
 use holdfast_domain::unit::{UnitChange, UnitNew, UnitStatus};
-use holdfast_domain::field::Change;
 
 use crate::world::{EPOCH_MS, World};
 
@@ -81,8 +81,7 @@ impl Story {
 
     /// Puts a unit on the roster.
     pub fn unit(&mut self, world: &mut World, node: usize, callsign: &str) -> UnitId {
-        let new =
-            UnitNew { id: None, callsign: callsign.to_owned(), kind: "ENGINE".to_owned(), home: String::new() };
+        let new = UnitNew { id: None, callsign: callsign.to_owned(), kind: "ENGINE".to_owned(), home: String::new() };
         let outcome = world.edit(node, Edit::UnitAdd(self.mission, new)).expect("a unit is added");
         let RecordId::Unit(unit) = outcome.record else { panic!("a unit is a unit") };
         self.units.push(unit);
@@ -149,7 +148,11 @@ impl Story {
             9 => {
                 let Some(index) = pick(world, self.tasks.len()) else { return };
                 let record = RecordId::Task(self.tasks[index]);
-                if world.dice(2) == 0 { Edit::Delete(self.mission, record) } else { Edit::Restore(self.mission, record) }
+                if world.dice(2) == 0 {
+                    Edit::Delete(self.mission, record)
+                } else {
+                    Edit::Restore(self.mission, record)
+                }
             }
             10 => {
                 let Some(index) = pick(world, self.units.len()) else { return };

@@ -10,7 +10,9 @@ use holdfast_domain::entry::Signature;
 use holdfast_domain::frame::LinkId;
 use holdfast_domain::identity::{DeviceCredential, DeviceId, DeviceRole, OrgId, PublicKey};
 use holdfast_domain::refusal::Refusal;
-use holdfast_driver::engine::{Command, EditOptions, Effect, Engine, EngineConfig, Event, Notice, Reply, Ticket};
+use holdfast_driver::effect::{Effect, Notice, Reply};
+use holdfast_driver::engine::{Engine, EngineConfig};
+use holdfast_driver::event::{Command, EditOptions, Event, Ticket};
 use holdfast_store::store::Store;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -312,9 +314,7 @@ impl World {
     }
 
     fn link_of(&self, node: usize, id: LinkId) -> Option<usize> {
-        self.links
-            .iter()
-            .position(|link| link.up && (0..2).any(|end| link.ends[end] == node && link.ids[end] == id))
+        self.links.iter().position(|link| link.up && (0..2).any(|end| link.ends[end] == node && link.ids[end] == id))
     }
 
     fn send(&mut self, node: usize, id: LinkId, class: holdfast_domain::scope::Class, mut bytes: Vec<u8>) {

@@ -1,8 +1,8 @@
 //! Fear: a Pi without a clock boots in 1970 and its edits vanish, win for ever, or are refused.
 
 use holdfast_domain::edit::Edit;
-use holdfast_domain::incident::IncidentChange;
 use holdfast_domain::field::Change;
+use holdfast_domain::incident::IncidentChange;
 use holdfast_world::link::Profile;
 use holdfast_world::oracle::demand_agreement;
 use holdfast_world::story::Story;

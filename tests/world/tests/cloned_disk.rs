@@ -1,6 +1,6 @@
 //! Fear: somebody clones an SD card, two machines write as one, and history splits in silence.
 
-use holdfast_driver::engine::Notice;
+use holdfast_driver::effect::Notice;
 use holdfast_world::link::Profile;
 use holdfast_world::oracle::demand_agreement;
 use holdfast_world::story::Story;
@@ -29,7 +29,10 @@ fn two_machines_that_write_as_one_are_found_out_and_told() {
         .filter(|(_, notice)| matches!(notice, Notice::Fork { .. } | Notice::EpochRaised { .. }))
         .collect();
     assert!(forks.iter().any(|(node, notice)| *node == hub && matches!(notice, Notice::Fork { .. })), "{forks:?}");
-    assert!(forks.iter().any(|(node, notice)| *node == clone && matches!(notice, Notice::EpochRaised { .. })), "{forks:?}");
+    assert!(
+        forks.iter().any(|(node, notice)| *node == clone && matches!(notice, Notice::EpochRaised { .. })),
+        "{forks:?}"
+    );
     // The mission goes on: both machines are heard again, as authors of their own.
     story.incident(&mut world, hub, "9 Pier Street");
     world.run_for_ms(5_000);

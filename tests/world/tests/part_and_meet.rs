@@ -1,11 +1,11 @@
 //! Fear: two groups work apart for hours, and when they meet something is lost or they disagree.
 
+use holdfast_domain::conflict::ConflictKind;
 use holdfast_domain::edit::{Edit, Resolution};
 use holdfast_domain::field::Change;
+use holdfast_domain::query::PageRequest;
 use holdfast_domain::record::RecordId;
 use holdfast_domain::task::TaskChange;
-use holdfast_domain::conflict::ConflictKind;
-use holdfast_domain::query::PageRequest;
 use holdfast_world::link::Profile;
 use holdfast_world::oracle::demand_agreement;
 use holdfast_world::story::Story;

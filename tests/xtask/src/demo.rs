@@ -93,7 +93,12 @@ fn gather(home: &std::path::Path) -> Result<Demo> {
     fleet.join("medic-17", &[HUB, ENGINE, TRUCK])?;
     bar.finish_and_clear();
     for member in &fleet.members {
-        say(&format!("   {:<9} {}  (peers on UDP {})", member.name, member.process.api.base(), member.process.peer_address));
+        say(&format!(
+            "   {:<9} {}  (peers on UDP {})",
+            member.name,
+            member.process.api.base(),
+            member.process.peer_address
+        ));
     }
     let new = json!({"name": "San Francisco, January 2002", "objective": "Answer every call"});
     let mission = fleet.members[HUB].process.api.post("/missions", &new)?.ok()?;
@@ -251,7 +256,9 @@ impl Demo {
         self.api(ENGINE).patch(&task(&tasks[0]), &json!({"assignee": unit(0)}))?.ok()?;
         self.api(TRUCK).patch(&task(&tasks[0]), &json!({"assignee": unit(1)}))?.ok()?;
         self.api(HUB).delete(&task(&tasks[1]))?.ok()?;
-        self.api(MEDIC).patch(&task(&tasks[1]), &json!({"details": "Hydrant at the corner is dry, use the next"}))?.ok()?;
+        self.api(MEDIC)
+            .patch(&task(&tasks[1]), &json!({"details": "Hydrant at the corner is dry, use the next"}))?
+            .ok()?;
         self.api(MEDIC).patch(&task(&tasks[2]), &json!({"status": "accepted", "assignee": unit(2)}))?.ok()?;
         for (place, text) in [
             (ENGINE, "Engine 7 searches the second floor"),
@@ -306,7 +313,10 @@ impl Demo {
         bar.finish_and_clear();
         let bytes = self.fleet.wire_bytes() - bytes_before;
         let moved = self.entries()? - entries_before;
-        say(&format!("   all four agree {:.2} s after the cut was healed (finding the link again included)", took.as_secs_f64()));
+        say(&format!(
+            "   all four agree {:.2} s after the cut was healed (finding the link again included)",
+            took.as_secs_f64()
+        ));
         say(&format!(
             "   {moved} entries came to the hub; {bytes} bytes on all wires, handshakes included, for {lacking} entries \
              that somebody lacked: {} bytes an entry",
@@ -385,7 +395,8 @@ impl Demo {
         bar.finish_and_clear();
         let count: usize = self.acknowledged.records.values().map(Vec::len).sum();
         say(&format!("   {count} acknowledged records, looked for on {} nodes: {} missing", ALL.len(), missing.len()));
-        let scopes = ALL.iter().map(|&place| Ok(self.fleet.status(place)?["scopes"].take())).collect::<Result<Vec<_>>>()?;
+        let scopes =
+            ALL.iter().map(|&place| Ok(self.fleet.status(place)?["scopes"].take())).collect::<Result<Vec<_>>>()?;
         for (place, scopes) in ALL.iter().zip(&scopes) {
             let print = scopes[&self.mission].as_str().unwrap_or("none");
             say(&format!("   {:<9} fingerprint {print}", self.name(*place)));

@@ -63,17 +63,20 @@ impl Streets {
     }
 
     fn nearest(&self, point: Point) -> Option<NodeIndex> {
-        self.graph
-            .node_indices()
-            .min_by(|&a, &b| metres(self.graph[a], point).total_cmp(&metres(self.graph[b], point)))
+        self.graph.node_indices().min_by(|&a, &b| metres(self.graph[a], point).total_cmp(&metres(self.graph[b], point)))
     }
 
     /// The way from one point to another by street; `None` if no street leads there.
     pub(crate) fn way(&self, from: Point, to: Point) -> Option<Vec<Point>> {
         let (start, goal) = (self.nearest(from)?, self.nearest(to)?);
         let end = self.graph[goal];
-        let (_, way) =
-            astar(&self.graph, start, |node| node == goal, |edge| *edge.weight(), |node| metres(self.graph[node], end))?;
+        let (_, way) = astar(
+            &self.graph,
+            start,
+            |node| node == goal,
+            |edge| *edge.weight(),
+            |node| metres(self.graph[node], end),
+        )?;
         Some(way.into_iter().map(|node| self.graph[node]).collect())
     }
 }

@@ -3,6 +3,7 @@
 mod demo;
 mod drive;
 mod fuzz;
+mod measure;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -19,6 +20,8 @@ struct Args {
 enum Task {
     /// A hub and three nodes part, edit, meet and agree on real fire calls, and stay up for you to look at.
     Demo(demo::Args),
+    /// What a node with many incidents costs: time of lists, writes and starts, memory. Figures, no verdict.
+    Measure(measure::Args),
     /// Builds what is missing and runs every test.
     Test(test::Args),
 }
@@ -26,6 +29,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Args::parse().task {
         Task::Demo(args) => demo::run(&args),
+        Task::Measure(args) => measure::run(&args),
         Task::Test(args) => test::run(&args),
     }
 }

@@ -43,9 +43,6 @@ pub(crate) fn cargo(args: &[&str], env: &[(&str, String)]) -> Result<()> {
 pub(crate) fn run(args: &Args) -> Result<()> {
     cargo(&["build", "--workspace", "--all-targets", "--locked"], &[])?;
     crate::fuzz::smoke(args.fuzz_inputs)?;
-    let env = [
-        ("HOLDFAST_WORLD_SEEDS", args.seeds.to_string()),
-        ("HOLDFAST_KILL_ROUNDS", args.kills.to_string()),
-    ];
+    let env = [("HOLDFAST_WORLD_SEEDS", args.seeds.to_string()), ("HOLDFAST_KILL_ROUNDS", args.kills.to_string())];
     cargo(&["test", "--workspace", "--locked"], &env)
 }

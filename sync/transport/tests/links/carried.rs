@@ -11,8 +11,8 @@ use crate::members::{next, node, org};
 async fn frames_of_every_class_and_of_the_largest_size_arrive_whole() {
     let org = org();
     let (a, b) = (org.member("a"), org.member("b"));
-    let (listener, mut listening) = node(&a, &[]).await;
-    let (dialler, mut dialling) = node(&b, &[listener.local_addr()]).await;
+    let (listener, mut listening) = node(&a, &[]);
+    let (dialler, mut dialling) = node(&b, &[listener.local_addr()]);
     let Some(LinkEvent::Up { link, device, outgoing: true, .. }) = next(&mut dialling).await else { panic!("no link") };
     assert_eq!(device, a.0.device());
     let Some(LinkEvent::Up { device, outgoing: false, .. }) = next(&mut listening).await else { panic!("no link") };
@@ -37,8 +37,8 @@ async fn frames_of_every_class_and_of_the_largest_size_arrive_whole() {
 async fn a_peer_that_comes_back_is_dialled_again() {
     let org = org();
     let (a, b) = (org.member("a"), org.member("b"));
-    let (listener, mut listening) = node(&a, &[]).await;
-    let (_dialler, mut dialling) = node(&b, &[listener.local_addr()]).await;
+    let (listener, mut listening) = node(&a, &[]);
+    let (_dialler, mut dialling) = node(&b, &[listener.local_addr()]);
     for _ in 0..2 {
         let Some(LinkEvent::Up { link, .. }) = next(&mut listening).await else { panic!("no link") };
         assert!(matches!(next(&mut dialling).await, Some(LinkEvent::Up { .. })));
@@ -52,8 +52,8 @@ async fn a_peer_that_comes_back_is_dialled_again() {
 async fn a_receiver_that_takes_nothing_makes_the_sender_slow_and_not_large() {
     let org = org();
     let (a, b) = (org.member("a"), org.member("b"));
-    let (listener, _untaken) = node(&a, &[]).await;
-    let (dialler, mut dialling) = node(&b, &[listener.local_addr()]).await;
+    let (listener, _untaken) = node(&a, &[]);
+    let (dialler, mut dialling) = node(&b, &[listener.local_addr()]);
     let Some(LinkEvent::Up { link, .. }) = next(&mut dialling).await else { panic!("no link") };
     let most = 4 * LINK_QUEUE_BYTES_MAX / FRAME_BYTES_MAX;
     let slow = (0..most).any(|_| dialler.send(link, Class::P2, vec![0; FRAME_BYTES_MAX]).is_err());

@@ -11,9 +11,9 @@ use crate::members::{ISSUED_MS, Org, local, org};
 const SECRET: [u8; 16] = [7; 16];
 
 /// A door whose keeper knows one secret, good once.
-async fn door(org: &Org) -> SocketAddr {
+fn door(org: &Org) -> SocketAddr {
     let (key, membership) = org.member("hub");
-    let (address, mut requests) = serve(local(), &key, &membership).await.expect("a door");
+    let (address, mut requests) = serve(local(), &key, &membership).expect("a door");
     let authority = org.authority.clone();
     tokio::spawn(async move {
         let mut used = false;
@@ -35,7 +35,7 @@ fn token(org: &Org, address: SocketAddr, secret: [u8; 16]) -> Token {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_makes_one_device_a_member_and_no_second() {
     let org = org();
-    let address = door(&org).await;
+    let address = door(&org);
     let token: Token = token(&org, address, SECRET).to_string().parse().expect("a whole token");
     let key = org.key("newcomer");
     let (membership, peer) = enrol(&token, &key).await.expect("enrolled");
@@ -48,7 +48,7 @@ async fn a_token_makes_one_device_a_member_and_no_second() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_secret_is_refused() {
     let org = org();
-    let address = door(&org).await;
+    let address = door(&org);
     let error = enrol(&token(&org, address, [8; 16]), &org.key("newcomer")).await.expect_err("wrong");
     assert!(matches!(error, EnrolError::Refused), "{error}");
 }
@@ -56,7 +56,7 @@ async fn a_wrong_secret_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_false_hub_is_found_out_before_the_secret_is_told() {
     let (ours, theirs) = (org(), org());
-    let address = door(&theirs).await;
+    let address = door(&theirs);
     let error = enrol(&token(&ours, address, SECRET), &ours.key("newcomer")).await.expect_err("an impostor");
     assert!(matches!(error, EnrolError::Impostor { .. }), "{error}");
 }

@@ -44,7 +44,7 @@ pub(crate) fn local() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
-pub(crate) async fn node(
+pub(crate) fn node(
     (key, membership): &(DeviceKey, Membership),
     peers: &[SocketAddr],
 ) -> (Transport, mpsc::Receiver<LinkEvent>) {
@@ -54,7 +54,7 @@ pub(crate) async fn node(
         mdns: None,
         clock_floor_ms: ISSUED_MS,
     };
-    Transport::bind(config, key, membership).await.expect("an endpoint")
+    Transport::bind(config, key, membership).expect("an endpoint")
 }
 
 /// The next event, or nothing if none comes within a time that is long for loopback.

@@ -19,8 +19,8 @@ async fn nobody_comes(events: &mut mpsc::Receiver<LinkEvent>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_org_is_turned_away_on_both_ends() {
     let (ours, theirs) = (org(), org());
-    let (listener, mut listening) = node(&ours.member("a"), &[]).await;
-    let (_dialler, mut dialling) = node(&theirs.member("b"), &[listener.local_addr()]).await;
+    let (listener, mut listening) = node(&ours.member("a"), &[]);
+    let (_dialler, mut dialling) = node(&theirs.member("b"), &[listener.local_addr()]);
     nobody_comes(&mut listening).await;
     nobody_comes(&mut dialling).await;
 }
@@ -28,7 +28,7 @@ async fn another_org_is_turned_away_on_both_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_certificate_is_turned_away() {
     let org = org();
-    let (listener, mut listening) = node(&org.member("a"), &[]).await;
+    let (listener, mut listening) = node(&org.member("a"), &[]);
     // Issued at the turn of 2026 for one day; both sides' floor is past that.
     let late = org.member_for("b", 1);
     let config = TransportConfig {
@@ -37,20 +37,20 @@ async fn an_expired_certificate_is_turned_away() {
         mdns: None,
         clock_floor_ms: ISSUED_MS + 3 * 24 * 3_600_000,
     };
-    let (_dialler, _events) = Transport::bind(config, &late.0, &late.1).await.expect("an endpoint");
+    let (_dialler, _events) = Transport::bind(config, &late.0, &late.1).expect("an endpoint");
     nobody_comes(&mut listening).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn garbage_on_the_port_disturbs_nobody() {
     let org = org();
-    let (listener, mut listening) = node(&org.member("a"), &[]).await;
+    let (listener, mut listening) = node(&org.member("a"), &[]);
     let socket = tokio::net::UdpSocket::bind(local()).await.expect("a socket");
     for size in [1, 20, 1_200, 9_000] {
         let garbage: Vec<u8> = (0..size).map(|byte| (byte * 131 % 251) as u8).collect();
         socket.send_to(&garbage, listener.local_addr()).await.expect("loopback takes it");
     }
-    let (dialler, mut dialling) = node(&org.member("b"), &[listener.local_addr()]).await;
+    let (dialler, mut dialling) = node(&org.member("b"), &[listener.local_addr()]);
     let Some(LinkEvent::Up { link, .. }) = next(&mut dialling).await else { panic!("no link") };
     dialler.send(link, Class::P0, b"hello".to_vec()).expect("room");
     assert!(matches!(next(&mut listening).await, Some(LinkEvent::Up { .. })));
@@ -61,14 +61,9 @@ async fn garbage_on_the_port_disturbs_nobody() {
 async fn a_port_in_use_is_named() {
     let org = org();
     let member = org.member("a");
-    let (listener, _events) = node(&member, &[]).await;
-    let config = TransportConfig {
-        listen: listener.local_addr(),
-        peers: Vec::new(),
-        mdns: None,
-        clock_floor_ms: 0,
-    };
-    let error = Transport::bind(config, &member.0, &member.1).await.err().expect("the port is taken");
+    let (listener, _events) = node(&member, &[]);
+    let config = TransportConfig { listen: listener.local_addr(), peers: Vec::new(), mdns: None, clock_floor_ms: 0 };
+    let error = Transport::bind(config, &member.0, &member.1).err().expect("the port is taken");
     assert!(matches!(error, TransportError::PortInUse { address } if address == listener.local_addr()), "{error}");
 }
 

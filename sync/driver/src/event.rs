@@ -1,0 +1,83 @@
+//! What comes into the engine: connections, frames, commands, time.
+
+use holdfast_domain::api::InvitationNew;
+use holdfast_domain::edit::Edit;
+use holdfast_domain::frame::LinkId;
+use holdfast_domain::identity::{DeviceId, PublicKey};
+
+/// Names a command until its reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What comes in.
+#[derive(Debug)]
+pub enum Event {
+    /// A connection stands; TLS has proved the device.
+    Up {
+        /// The connection.
+        link: LinkId,
+        /// The device at its other end.
+        device: DeviceId,
+        /// Its address, for people.
+        address: String,
+        /// Whether this side dialled.
+        outgoing: bool,
+    },
+    /// A connection is gone.
+    Down {
+        /// The connection.
+        link: LinkId,
+    },
+    /// Bytes of one frame.
+    Frame {
+        /// The connection.
+        link: LinkId,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// A command of a face.
+    Command(Ticket, Command),
+    /// Time has passed.
+    Tick,
+}
+
+/// What a face asks.
+#[derive(Debug)]
+pub enum Command {
+    /// Make edits.
+    Edit {
+        /// The edits, all of one mission.
+        edits: Vec<Edit>,
+        /// Conditions on them.
+        options: EditOptions,
+    },
+    /// How are you?
+    Status,
+    /// Keep the link with a device quiet, or end that.
+    Pause {
+        /// The device.
+        device: DeviceId,
+        /// Quiet or not.
+        paused: bool,
+    },
+    /// Make an invitation.
+    Invite(InvitationNew),
+    /// Redeem an invitation for a device.
+    Enrol {
+        /// BLAKE3 of the token's secret.
+        secret_hash: [u8; 32],
+        /// The newcomer's key.
+        key: PublicKey,
+    },
+    /// Check everything; rebuild the views.
+    Doctor,
+}
+
+/// Conditions on edits.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EditOptions {
+    /// The revision of the record that the caller saw (`If-Match`); only for a single edit.
+    pub expect_rev: Option<u64>,
+    /// Makes the request safe to repeat: the first outcome is given again.
+    pub idempotency_key: Option<String>,
+}

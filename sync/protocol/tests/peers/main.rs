@@ -1,0 +1,15 @@
+//! Peers in a small world: protocols with stores in memory, joined by links that deliver in an order drawn from a seed.
+
+mod node;
+mod org;
+mod world;
+
+mod convergence;
+mod equivocation;
+mod links;
+mod own_history;
+mod proof;
+mod push;
+mod session;
+
+mod fuzz;

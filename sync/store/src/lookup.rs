@@ -1,0 +1,58 @@
+//! Single questions that the engine asks of the views while it makes edits.
+
+use std::collections::BTreeSet;
+
+use holdfast_domain::id::UnitId;
+use holdfast_domain::record::RecordId;
+use holdfast_domain::track::UnitPosition;
+use rusqlite::Connection;
+
+use crate::error::StoreError;
+use crate::rows::{number, one, sql};
+use crate::store::Store;
+use crate::views::item;
+
+/// The position that the unit's own mission knows; else the first known here.
+pub(crate) const POSITION_OF_UNIT: &str = "SELECT p.rev, p.record FROM positions p
+    LEFT JOIN units u ON u.id = p.unit AND u.mission = p.mission
+    WHERE p.unit = ?1 ORDER BY u.id IS NULL, p.rowid LIMIT 1";
+
+/// The track that the unit's own mission knows; else the first known here.
+pub(crate) fn track_of_unit(conn: &Connection, unit: UnitId) -> Result<Option<i64>, StoreError> {
+    let question = "SELECT t.id FROM tracks t LEFT JOIN units u ON u.id = t.unit AND u.mission = t.mission
+                    WHERE t.unit = ?1 ORDER BY u.id IS NULL, t.id LIMIT 1";
+    one(conn, question, [unit.as_bytes()], |row| Ok(row.get(0)?))
+}
+
+impl Store {
+    /// The revision of a record; `None` if there is none.
+    pub fn record_rev(&self, record: RecordId) -> Result<Option<u64>, StoreError> {
+        let question = match record {
+            RecordId::Mission(_) => "SELECT rev FROM missions WHERE id = ?1",
+            RecordId::Incident(_) => "SELECT rev FROM incidents WHERE id = ?1 ORDER BY rowid LIMIT 1",
+            RecordId::Task(_) => "SELECT rev FROM tasks WHERE id = ?1 ORDER BY rowid LIMIT 1",
+            RecordId::Unit(_) => "SELECT rev FROM units WHERE id = ?1 ORDER BY rowid LIMIT 1",
+            RecordId::Message(_) => "SELECT rev FROM messages WHERE id = ?1 ORDER BY rowid LIMIT 1",
+        };
+        one(self.conn(), question, [record.as_bytes()], |row| number(row, 0))
+    }
+
+    /// The newest known position of a unit.
+    pub fn unit_position(&self, unit: UnitId) -> Result<Option<UnitPosition>, StoreError> {
+        let found = one(self.conn(), POSITION_OF_UNIT, [unit.as_bytes()], |row| item("positions", row, 0))?;
+        Ok(found.map(|item| item.record))
+    }
+
+    /// Which of these times (Unix milliseconds) the unit's track has a fix for already.
+    pub fn fix_times(&self, unit: UnitId, times: &[u64]) -> Result<BTreeSet<u64>, StoreError> {
+        let Some(track) = track_of_unit(self.conn(), unit)? else { return Ok(BTreeSet::new()) };
+        let mut find = self.conn().prepare_cached("SELECT 1 FROM fixes WHERE track = ?1 AND at_ms = ?2")?;
+        let mut there = BTreeSet::new();
+        for &at_ms in times {
+            if find.exists((track, sql(at_ms)))? {
+                there.insert(at_ms);
+            }
+        }
+        Ok(there)
+    }
+}

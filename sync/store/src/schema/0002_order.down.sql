@@ -1,0 +1,17 @@
+DROP INDEX missions_by_time;
+DROP INDEX incidents_by_time;
+DROP INDEX tasks_by_urgency;
+DROP INDEX tasks_by_incident;
+DROP INDEX tasks_by_assignee;
+DROP INDEX units_by_callsign;
+DROP INDEX messages_by_time;
+DROP INDEX messages_by_channel;
+DROP INDEX positions_by_unit;
+DROP INDEX conflicts_by_time;
+DROP INDEX missions_by_rev;
+DROP INDEX incidents_by_rev;
+DROP INDEX tasks_by_rev;
+DROP INDEX units_by_rev;
+DROP INDEX messages_by_rev;
+DROP INDEX positions_by_rev;
+DROP INDEX conflicts_by_rev;
