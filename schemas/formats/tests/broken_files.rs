@@ -52,7 +52,7 @@ fn files_of_another_kind_are_refused_by_name() {
         ]],
     );
     check_refused(
-        dispatch(&fixture("broken/kmz-is-a-jpeg.kmz")),
+        dispatch(b"\xff\xd8\xff\xe0\0\x10JFIF"),
         &expect![[
             r"expected a CSV table of dispatched calls with a head that names the columns, but this is a JPEG picture"
         ]],

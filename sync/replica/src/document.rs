@@ -183,7 +183,7 @@ impl Document {
     ) -> Result<Option<Vec<u8>>, AutomergeError> {
         self.doc.set_actor(ActorId::from(author.0.as_slice()));
         let mut transaction = self.doc.transaction();
-        let mut fill = || {
+        let fill = || {
             for (id, writes) in writes {
                 let Some(table) = Table::of_record(id) else { continue };
                 let mut objects = writes.objects;
@@ -217,7 +217,7 @@ impl Document {
     pub(crate) fn heads(&self) -> Digest {
         let mut hasher = blake3::Hasher::new_derive_key("holdfast document heads v1");
         for head in self.doc.get_heads() {
-            hasher.update(head.as_bytes());
+            hasher.update(&head.0);
         }
         Digest(*hasher.finalize().as_bytes())
     }

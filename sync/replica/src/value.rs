@@ -150,7 +150,7 @@ mod tests {
             ScalarValue::F64(f64::NAN),
             ScalarValue::Str("nonsense".into()),
             ScalarValue::Bytes(vec![]),
-            ScalarValue::Bytes(vec![0xff; 8]),
+            ScalarValue::Bytes(vec![0x7f; 8]),
             ScalarValue::Bytes(vec![0xff; 40]),
             ScalarValue::Bytes(vec![0xff; 41]),
             ScalarValue::Timestamp(i64::MIN),

@@ -13,6 +13,7 @@ pub mod views;
 pub mod error;
 pub mod peers;
 pub mod schema;
+pub mod snapshots;
 
 mod chains;
 mod copies;
@@ -28,5 +29,4 @@ mod patches;
 mod requests;
 mod rows;
 mod runs;
-mod snapshots;
 mod trust;

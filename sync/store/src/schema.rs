@@ -40,6 +40,9 @@ pub(crate) fn migrate(conn: &Connection) -> Result<(), StoreError> {
 /// [`StoreError::NoWayBack`] if a step on the way never promised it; nothing is changed then.
 pub fn downgrade(path: &Path, to: u32) -> Result<(), StoreError> {
     let store = Store::open(path)?;
+    if to > VERSION {
+        return Err(StoreError::NoWayBack { version: to });
+    }
     travel(store.conn(), to)
 }
 

@@ -7,6 +7,9 @@ use crate::error::StoreError;
 use crate::rows::{all, one};
 use crate::store::{Store, Txn};
 
+/// A saved document, if there is one, and raw changes that came after it.
+pub type SnapshotAndTail = (Option<Vec<u8>>, Vec<Vec<u8>>);
+
 impl Txn<'_> {
     /// Keeps the saved form of a document. It stands for every entry of the stream appended so far, those of this
     /// transaction included; all of them must be applied in it.
@@ -23,7 +26,7 @@ impl Txn<'_> {
 
 impl Store {
     /// A document's snapshot, and the bodies of the entries that came after it, in the order of arrival.
-    pub fn snapshot_and_tail(&self, stream: StreamId) -> Result<(Option<Vec<u8>>, Vec<Vec<u8>>), StoreError> {
+    pub fn snapshot_and_tail(&self, stream: StreamId) -> Result<SnapshotAndTail, StoreError> {
         let name = stream_bytes(&stream);
         let find = "SELECT upto, bytes FROM snapshots WHERE stream = ?1";
         let snapshot: Option<(i64, Vec<u8>)> = one(self.conn(), find, [name], |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -86,8 +86,8 @@ fn a_newer_register_takes_the_place_of_the_older_while_the_head_rises() {
     let store = Store::memory().expect("a store");
     let latest = stream(StreamKind::Latest);
     let txn = store.begin().expect("a transaction");
-    for seq in 1..=1000 {
-        let key: &[u8] = if seq % 2 == 0 { b"even" } else { b"odd" };
+    for seq in 1..=1000_u64 {
+        let key: &[u8] = if seq.is_multiple_of(2) { b"even" } else { b"odd" };
         txn.put_register(&register(author(1), seq, b"position"), key).expect("a register");
     }
     // Late and out of order: nothing to be seen of it.

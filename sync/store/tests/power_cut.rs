@@ -31,7 +31,7 @@ fn child_that_writes_until_it_is_killed() {
         txn.append(step).expect("entries append");
         let newest = step.last().expect("a step has entries").key.seq;
         txn.apply(&[Patch::Incident(incident(newest))]).expect("a patch applies");
-        if newest % 60 == 0 {
+        if newest.is_multiple_of(60) {
             txn.put_snapshot(board, &newest.to_le_bytes()).expect("a snapshot");
         }
         txn.commit().expect("a commit");

@@ -166,11 +166,11 @@ fn views_rebuilt_are_the_views_kept_and_revisions_go_on_rising() {
     let record = RecordId::Incident(incident_id(1));
     let mut patches = vec![Patch::Mission(fixture::mission_record(1))];
     patches.extend((0..30).rev().map(|n| Patch::Incident(incident(n))));
-    patches.extend((0..20).map(|n| Patch::Task(fixture::task(n))));
-    patches.extend((0..6).map(|n| Patch::Unit(unit(n))));
-    patches.extend((0..10).map(|n| Patch::Message(message(n, Channel::Mission))));
+    patches.extend((0..30).map(|n| Patch::Task(fixture::task(n))));
+    patches.extend((0..30).map(|n| Patch::Unit(unit(n))));
+    patches.extend((0..30).map(|n| Patch::Message(message(n, Channel::Mission))));
     patches.push(Patch::Position(position(unit_id(1), author(1), NOON_MS, 37.7)));
-    let fixes = (0..50).map(|n| fix(NOON_MS + n * 1000, 37.7)).collect();
+    let fixes = (0..30).map(|n| fix(NOON_MS + n * 1000, 37.7)).collect();
     patches.push(Patch::Fixes { mission: mission(1), unit: unit_id(1), fixes });
     patches.push(conflicts(record, vec![conflict(record, "priority", NOON_MS)]));
     let txn = store.begin().expect("a transaction");

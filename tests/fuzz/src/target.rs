@@ -9,7 +9,8 @@ use holdfast_domain::id::{MessageId, MissionId};
 use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, DeviceRole, OrgId, PublicKey};
 use holdfast_domain::message::Channel;
 use holdfast_domain::scope::{Scope, StreamId, StreamKind};
-use holdfast_formats::dispatch::{Mapping, read_dispatch};
+use holdfast_formats::dispatch::read_dispatch;
+use holdfast_formats::mapping::Mapping;
 use holdfast_protocol::protocol::{Config, Effect, Input, Protocol};
 use holdfast_replica::replica::Replica;
 

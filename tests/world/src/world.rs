@@ -258,11 +258,11 @@ impl World {
         let ids = [LinkId(self.connections + 1), LinkId(self.connections + 2)];
         self.connections += 2;
         self.links[link].connect(ids);
-        for end in 0..2 {
+        for (end, id) in ids.into_iter().enumerate() {
             let (node, peer) = (self.links[link].ends[end], self.links[link].ends[1 - end]);
             let device: DeviceId = self.nodes[peer].device.device();
             let address = self.nodes[peer].name.clone();
-            self.step(node, vec![Event::Up { link: ids[end], device, address, outgoing: end == 0 }]);
+            self.step(node, vec![Event::Up { link: id, device, address, outgoing: end == 0 }]);
         }
     }
 

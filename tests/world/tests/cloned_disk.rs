@@ -13,6 +13,7 @@ fn two_machines_that_write_as_one_are_found_out_and_told() {
     let original = world.node("engine-7");
     let link = world.link(original, hub, Profile::LAN);
     let mut story = Story::begin(&mut world, hub);
+    world.run_for_ms(2_000);
     story.say(&mut world, original, "before the copy");
     demand_agreement(&mut world, &[hub, original], 5_000);
     world.cut(link);
@@ -52,6 +53,7 @@ fn a_node_whose_disk_was_rolled_back_gets_its_own_history_and_goes_on() {
     let node = world.node("engine-7");
     let link = world.link(node, hub, Profile::LAN);
     let mut story = Story::begin(&mut world, hub);
+    world.run_for_ms(2_000);
     story.say(&mut world, node, "one");
     demand_agreement(&mut world, &[hub, node], 5_000);
     // The rolled-back machine: a copy of the disk as it was, while the first goes on and is then lost.

@@ -15,11 +15,14 @@ fn altered_frames_change_nothing_and_honest_links_still_agree() {
         world.link(nodes[1], nodes[2], forged);
         let mut story = Story::begin(&mut world, 0);
         for round in 0..40 {
-            story.anything(&mut world, nodes[if round % 4 == 0 { 1 } else { 0 }]);
+            story.anything(&mut world, nodes[usize::from(round % 4 == 0)]);
             world.run_for_ms(400);
         }
-        world.set_profile(bad, Profile::LAN);
-        world.set_profile(bad + 1, Profile::LAN);
+        // What a forger claimed of its own frontier is believed for its session; an honest one begins afresh.
+        for link in [bad, bad + 1] {
+            world.set_profile(link, Profile::LAN);
+            world.cut(link);
+        }
         world.heal();
         demand_agreement(&mut world, &nodes, 20_000);
     }

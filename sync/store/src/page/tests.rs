@@ -1,6 +1,6 @@
 //! Lists must read an index in order, not sort a mission: that is what keeps them fast on a Pi.
 
-use holdfast_domain::id::{IncidentId, MissionId};
+use holdfast_domain::id::{IncidentId, MissionId, UnitId};
 use holdfast_domain::incident::IncidentStatus;
 use holdfast_domain::message::Channel;
 use holdfast_domain::query::{IncidentFilter, MessageFilter, TaskFilter, UnitFilter};
@@ -40,7 +40,11 @@ fn every_list_walks_an_index_in_its_order() {
 }
 
 #[test]
-fn tasks_of_an_incident_are_found_without_reading_the_mission() {
-    let filter = TaskFilter { incident: Some(IncidentId::from_bytes([2; 16])), ..TaskFilter::default() };
-    assert!(plan(&tasks(mission(), &filter)).contains("tasks_by_incident"));
+fn tasks_of_an_incident_or_a_unit_are_found_without_reading_the_mission() {
+    let here = TaskFilter { incident: Some(IncidentId::from_bytes([2; 16])), ..TaskFilter::default() };
+    let mine = TaskFilter { assignee: Some(UnitId::from_bytes([2; 16])), ..TaskFilter::default() };
+    for (filter, index) in [(here, "tasks_by_incident"), (mine, "tasks_by_assignee")] {
+        let plan = plan(&tasks(mission(), &filter));
+        assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
 }

@@ -2,8 +2,10 @@
 CREATE INDEX missions_by_time ON missions (opened_ms, id, deleted);
 CREATE INDEX incidents_by_time ON incidents (mission, opened_ms, id, deleted, status);
 CREATE INDEX tasks_by_urgency ON tasks (mission, priority, created_ms, id, deleted, status);
-CREATE INDEX tasks_by_incident ON tasks (incident) WHERE incident IS NOT NULL;
-CREATE INDEX tasks_by_assignee ON tasks (assignee) WHERE assignee IS NOT NULL;
+CREATE INDEX tasks_by_incident ON tasks (mission, incident, priority, created_ms, id)
+    WHERE incident IS NOT NULL;
+CREATE INDEX tasks_by_assignee ON tasks (mission, assignee, priority, created_ms, id)
+    WHERE assignee IS NOT NULL;
 CREATE INDEX units_by_callsign ON units (mission, callsign, id, deleted, status);
 CREATE INDEX messages_by_time ON messages (mission, sent, id);
 CREATE INDEX messages_by_channel ON messages (mission, channel, sent, id);

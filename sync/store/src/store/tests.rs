@@ -75,6 +75,18 @@ fn a_second_step_cannot_begin_inside_the_first() {
 }
 
 #[test]
+fn a_reader_cannot_write_not_even_after_it_made_a_backup() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for store in [Store::memory(), Store::open(&dir.path().join("holdfast.db"))].map(|store| store.expect("a store")) {
+        let views = store.reader().expect("a reader");
+        let refused = || views.conn().execute("DELETE FROM missions", ()).map_err(StoreError::from);
+        assert!(matches!(refused(), Err(StoreError::ReadOnly)));
+        drop(views.backup_to(&dir.path().join("copy.db")));
+        assert!(matches!(refused(), Err(StoreError::ReadOnly)));
+    }
+}
+
+#[test]
 fn stores_and_readers_may_move_between_threads() {
     fn moves<T: Send>() {}
     moves::<Store>();
