@@ -125,7 +125,7 @@ impl Config {
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         toml::from_str(text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start.min(text.len()));
-            let line = text.as_bytes()[..start].iter().filter(|&&byte| byte == b'\n').count() + 1;
+            let line = text.as_bytes()[..start].split(|&byte| byte == b'\n').count();
             let field = text.lines().nth(line - 1).and_then(|line| line.split_once('=')).map(|(field, _)| field.trim());
             let allowed = ALLOWED.iter().find(|(name, _)| Some(*name) == field).map(|(_, allowed)| *allowed);
             let fault = match allowed {
@@ -152,7 +152,10 @@ impl Config {
             ("mdns_interfaces", self.sync.mdns_interfaces.len()),
         ];
         if let Some((field, len)) = lists.into_iter().find(|(_, len)| *len > LIST_LEN_MAX) {
-            return Err(ConfigError::Value { field, fault: format!("has {len} entries; at most {LIST_LEN_MAX} are allowed") });
+            return Err(ConfigError::Value {
+                field,
+                fault: format!("has {len} entries; at most {LIST_LEN_MAX} are allowed"),
+            });
         }
         self.log_filter.parse::<tracing_subscriber::filter::Targets>().map(|_| ()).map_err(|error| ConfigError::Value {
             field: "log_filter",
@@ -185,7 +188,7 @@ pub struct Overrides {
     #[arg(long, env = "HOLDFAST_LOG", value_name = "LEVELS")]
     pub log_filter: Option<String>,
     /// UDP address for peer links (QUIC with mutual TLS); port 0 takes a free one [default: 127.0.0.1:7400]
-    #[arg(long, env = "HOLDFAST_PEER_LISTEN", value_name = "IP:PORT", overrides_with = "peer_listen")]
+    #[arg(long, env = "HOLDFAST_PEER_LISTEN", value_name = "IP:PORT")]
     pub peer_listen: Option<SocketAddr>,
     /// UDP address on which an authority enrols devices; unused on other nodes [default: 127.0.0.1:7401]
     #[arg(long, env = "HOLDFAST_ENROL_LISTEN", value_name = "IP:PORT")]

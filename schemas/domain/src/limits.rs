@@ -75,6 +75,8 @@ pub const REQUEST_BODY_BYTES_MAX: usize = 1 << 20;
 pub const IMPORT_BYTES_MAX: usize = 64 << 20;
 /// Rejected rows that an import names one by one; the rest are only counted. A wrong file is wrong in every row.
 pub const IMPORT_REJECTED_ROWS_MAX: usize = 1_000;
+/// Columns of a table; a row of nothing but commas must not fill the memory.
+pub const IMPORT_COLUMNS_MAX: usize = 1_024;
 /// Largest row of a table; an unclosed quote must not swallow the rows after it.
 pub const IMPORT_ROW_BYTES_MAX: usize = 64 << 10;
 /// Rows of one page of a list.

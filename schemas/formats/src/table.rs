@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use holdfast_domain::limits::IMPORT_ROW_BYTES_MAX;
+use holdfast_domain::limits::{IMPORT_COLUMNS_MAX, IMPORT_ROW_BYTES_MAX};
 
 use crate::error::FormatError;
 use crate::report::excerpt;
@@ -111,6 +111,9 @@ fn raw_row(bytes: &[u8], delimiter: u8) -> Result<Raw<'_>, String> {
         };
         raw.lines += line_ends(&bytes[raw.bytes..raw.bytes + length]);
         raw.cells.push(cell);
+        if raw.cells.len() > IMPORT_COLUMNS_MAX {
+            return Err(format!("the row has over {IMPORT_COLUMNS_MAX} cells"));
+        }
         raw.bytes += length;
         match &bytes[raw.bytes..] {
             [] => {
@@ -244,6 +247,15 @@ mod tests {
                 2 REJECTED the row has 1 cells; the head has 2
                 3 REJECTED the row has 3 cells; the head has 2
                 4 ["", ""]
+            "#]],
+        );
+        let flood = format!("a,b\n{}\n1,2\n", ",".repeat(2_000));
+        check(
+            &flood,
+            &expect![[r#"
+                head ["a", "b"]
+                2 REJECTED the row has over 1024 cells
+                3 ["1", "2"]
             "#]],
         );
     }

@@ -16,12 +16,12 @@ fn scopes() -> [(&'static str, Scope); 2] {
 
 #[test]
 fn a_node_cannot_vouch_for_devices_and_nothing_strays_out_of_its_scope() {
-    let mut table = String::new();
+    let mut table = Vec::new();
     for kind in StreamKind::ALL {
         for (name, scope) in scopes() {
             let cell = |role| if may_author(role, kind, scope).is_ok() { "yes" } else { "no" };
             let [hub, node] = ROLES.map(cell);
-            table += &format!("{:<8} {name:<8} hub {hub:<4} node {node}\n", kind.as_str());
+            table.push(format!("{:<8} {name:<8} hub {hub:<4} node {node}\n", kind.as_str()));
         }
     }
     expect![[r"
@@ -38,7 +38,7 @@ fn a_node_cannot_vouch_for_devices_and_nothing_strays_out_of_its_scope() {
         latest   org      hub no   node no
         latest   mission  hub yes  node yes
     "]]
-    .assert_eq(&table);
+    .assert_eq(&table.concat());
 }
 
 #[test]

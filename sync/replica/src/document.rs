@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::transaction::{CommitOptions, Transactable};
-use automerge::{ActorId, Automerge, AutomergeError, Change, ObjId, ObjType, Prop, ReadDoc, ScalarValue};
+use automerge::{ActorId, Automerge, AutomergeError, Change, ObjId, ObjType, Prop, ReadDoc, ScalarValue, Value};
 use holdfast_domain::conflict::Conflict;
 use holdfast_domain::entry::Digest;
 use holdfast_domain::id::MissionId;
@@ -192,6 +192,12 @@ impl Document {
                 }
                 for object in &objects {
                     for (field, value) in &writes.fields {
+                        // Automerge leaves a value that stands already as it is and only clears its rivals. The choice
+                        // must stand by itself, or it would give way to an edit made elsewhere without a word.
+                        let present = transaction.get(object, *field)?;
+                        if matches!(present, Some((Value::Scalar(present), _)) if *present == *value) {
+                            transaction.delete(object, *field)?;
+                        }
                         transaction.put(object, *field, value.clone())?;
                     }
                 }

@@ -50,9 +50,7 @@ pub(crate) fn draft(
         Edit::UnitChange(mission, id, change) => unit_change(gesture, *mission, *id, change),
         Edit::Delete(mission, record) => delete(gesture, context, *mission, *record),
         Edit::Restore(mission, record) => restore(gesture, *mission, *record),
-        Edit::ConflictResolve(mission, record, resolution) => {
-            resolve(gesture, context, *mission, *record, resolution)
-        }
+        Edit::ConflictResolve(mission, record, resolution) => resolve(gesture, context, *mission, *record, resolution),
         Edit::MessageSend(mission, new) => message_send(gesture, context, *mission, new, said),
         Edit::PositionReport(mission, unit, fix) => position_report(gesture, context, *mission, *unit, *fix, said),
         Edit::TrackAppend(mission, unit, new) => track_append(gesture, context, *mission, *unit, new, said),
@@ -73,11 +71,7 @@ fn mission_open(gesture: &mut Gesture<'_>, context: &Context<'_>, new: &MissionN
     create(gesture, id, RecordId::Mission(id), fields)
 }
 
-fn mission_change(
-    gesture: &mut Gesture<'_>,
-    mission: MissionId,
-    change: &MissionChange,
-) -> Result<Outcome, Refusal> {
+fn mission_change(gesture: &mut Gesture<'_>, mission: MissionId, change: &MissionChange) -> Result<Outcome, Refusal> {
     let id = RecordId::Mission(mission);
     let plan = gesture.live(mission, id)?;
     let from = layout::mission_status(plan.shown(STATUS));
@@ -151,7 +145,9 @@ fn task_open(
     let id = given("id", new.id)?;
     let number = given("number", new.number.as_ref())?;
     gesture.mission_open(mission)?;
-    refers(gesture, mission, new.incident, new.assignee)?;
+    if !gesture.look(mission, RecordId::Task(id))?.exists() {
+        refers(gesture, mission, new.incident, new.assignee)?;
+    }
     let fields = || {
         vec![
             ("number", value::from_text(number)),
@@ -341,11 +337,7 @@ fn create(
 }
 
 /// A record to delete, restore or settle: in a mission that is open, unless it is the mission itself.
-fn at_hand<'g>(
-    gesture: &'g mut Gesture<'_>,
-    mission: MissionId,
-    id: RecordId,
-) -> Result<&'g mut Plan, Refusal> {
+fn at_hand<'g>(gesture: &'g mut Gesture<'_>, mission: MissionId, id: RecordId) -> Result<&'g mut Plan, Refusal> {
     if let RecordId::Message(_) = id {
         return Err(Refusal::Invalid { field: "record", fault: "is a message; messages stay as sent".to_owned() });
     }

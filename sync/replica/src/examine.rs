@@ -80,7 +80,8 @@ fn shape(kind: StreamKind, change: &ExpandedChange) -> Option<(AuthorId, Vec<Op>
         let object = name(object)?;
         let replaced = op.pred.iter().map(name).collect::<Option<Vec<_>>>()?;
         let earlier = replaced.iter().all(|(counter, _)| *counter < first);
-        if op.insert || !earlier || !touched.insert((object, key.clone())) {
+        // Once cleared and once written at most, so that a field's value right after a change is plain.
+        if op.insert || !earlier || !touched.insert((object, key.clone(), op.action == OpType::Delete)) {
             return None;
         }
         ops.push(match table(kind, object) {

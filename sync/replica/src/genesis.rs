@@ -11,11 +11,13 @@ use holdfast_domain::scope::StreamKind;
 pub(crate) const NOBODY: AuthorId = AuthorId([0; 16]);
 
 /// Actor of zeros, number 1, time 0: makes `incidents`, `mission`, `tasks`, in this order.
-const BOARD: &[u8] = b"\x85\x6f\x4a\x83\x4d\x1b\xd5\xdb\x01\x42\x00\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x01\x00\x00\
+const BOARD: &[u8] =
+    b"\x85\x6f\x4a\x83\x4d\x1b\xd5\xdb\x01\x42\x00\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x01\x00\x00\
 \x00\x05\x15\x19\x34\x01\x42\x02\x56\x02\x70\x02\x7d\x09incidents\x07mission\x05tasks\x03\x03\x00\x03\x00\x03\x00";
 
 /// Actor of zeros, number 1, time 0: makes `units`.
-const ROSTER: &[u8] = b"\x85\x6f\x4a\x83\x07\xe6\x2f\xf6\x01\x30\x00\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x01\x00\x00\
+const ROSTER: &[u8] =
+    b"\x85\x6f\x4a\x83\x07\xe6\x2f\xf6\x01\x30\x00\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x01\x00\x00\
 \x00\x05\x15\x07\x34\x01\x42\x02\x56\x02\x70\x02\x7f\x05units\x01\x7f\x00\x7f\x00\x7f\x00";
 
 /// The first change of a document of this kind; `None` for what is no document.
@@ -50,8 +52,10 @@ mod tests {
     fn no_update_may_ever_change_how_documents_begin() {
         let board = genesis(StreamKind::Board).expect("a board is a document");
         let roster = genesis(StreamKind::Roster).expect("a roster is a document");
-        expect!["4d1bd5db7016efba"].assert_eq(&board.hash().to_string()[..16]);
-        expect!["07e62ff65c1237b2"].assert_eq(&roster.hash().to_string()[..16]);
+        expect!["4d1bd5db7016efba1da96d9dce62d175c8f09aac173dfbe2526c351c5e93eb36"]
+            .assert_eq(&board.hash().to_string());
+        expect!["07e62ff65c1237b270d61b8edc932245e036748fcd994125d55c5a517fb2d101"]
+            .assert_eq(&roster.hash().to_string());
         assert_eq!(board.raw_bytes(), BOARD, "the checksum is part of the bytes");
         assert_eq!(roster.raw_bytes(), ROSTER);
     }

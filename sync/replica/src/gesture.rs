@@ -135,7 +135,8 @@ impl Plan {
         let base = self.base.iter().flat_map(Record::content);
         let mut content: BTreeMap<&str, &ScalarValue> =
             base.filter_map(|(field, all)| Some((field, &all.last()?.value))).collect();
-        content.extend(self.fields.iter().filter(|(field, _)| **field != DELETED).map(|(field, value)| (*field, value)));
+        content
+            .extend(self.fields.iter().filter(|(field, _)| **field != DELETED).map(|(field, value)| (*field, value)));
         record::basis(content.into_iter())
     }
 

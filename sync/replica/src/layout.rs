@@ -187,9 +187,8 @@ impl Form {
             Self::Time => Value::from(value::time(scalar)),
             Self::Incident => value::incident(scalar).map_or(Value::Null, |id| Value::from(id.to_string())),
             Self::Unit => value::unit(scalar).map_or(Value::Null, |id| Value::from(id.to_string())),
-            Self::Position => value::position(scalar).map_or(Value::Null, |position| {
-                serde_json::json!({ "lat": position.lat(), "lon": position.lon() })
-            }),
+            Self::Position => value::position(scalar)
+                .map_or(Value::Null, |position| serde_json::json!({ "lat": position.lat(), "lon": position.lon() })),
             Self::Deletion => Value::from(if value::deletion(scalar).is_some() { "deleted" } else { "edited" }),
         }
     }

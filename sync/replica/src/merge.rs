@@ -46,7 +46,8 @@ enum Blocker {
 /// What is to become of a change.
 enum Verdict {
     Ready,
-    Wait(Blocker),
+    /// Any of these, when it comes or is refused, calls for another verdict.
+    Wait(Vec<Blocker>),
     Refuse,
 }
 
@@ -106,9 +107,10 @@ impl Queue {
         while let Some((_, hash)) = work.pop_first() {
             let Some(change) = self.waiting.get(&hash) else { continue };
             match self.verdict(doc, ends, &settled, change) {
-                Verdict::Wait(blocker) => {
-                    self.blocked.entry(blocker).or_default().insert(hash);
-                    continue;
+                Verdict::Wait(blockers) => {
+                    for blocker in blockers {
+                        self.blocked.entry(blocker).or_default().insert(hash);
+                    }
                 }
                 Verdict::Refuse => {
                     let place = (change.author, change.seq);
@@ -159,24 +161,29 @@ impl Queue {
         if barred || orphaned || change.seq <= own.seq {
             return Verdict::Refuse;
         }
+        let mut missing = Vec::new();
         if change.seq != own.seq + 1 {
-            return Verdict::Wait(Blocker::Place((change.author, change.seq - 1)));
+            missing.push(Blocker::Place((change.author, change.seq - 1)));
         }
         let mut newest = 0;
         for dep in change.change.deps() {
             match settled.hashes.get(dep).copied().or_else(|| Some(doc.get_change_meta_by_hash(dep)?.max_op)) {
                 Some(max_op) => newest = newest.max(max_op),
-                None => return Verdict::Wait(Blocker::Change(*dep)),
+                None => missing.push(Blocker::Change(*dep)),
             }
+        }
+        if !missing.is_empty() {
+            return Verdict::Wait(missing);
         }
         // Numbers that leap would use up all there are; numbers used twice would mix two operations up.
         if change.start_op != newest + 1 || change.start_op <= own.max_op {
             return Verdict::Refuse;
         }
         // Deps cover what an honest change refers to. A lying one waits for it, so that no node judges it earlier.
-        let far = change.references().find(|(counter, author)| *author != change.author && end(*author).max_op < *counter);
+        let far =
+            change.references().find(|(counter, author)| *author != change.author && end(*author).max_op < *counter);
         if let Some((_, author)) = far {
-            return Verdict::Wait(Blocker::Author(author));
+            return Verdict::Wait(vec![Blocker::Author(author)]);
         }
         if change.ops.iter().all(|op| settled.holds(doc, change, op)) { Verdict::Ready } else { Verdict::Refuse }
     }
@@ -205,7 +212,9 @@ impl Settled {
         let Op::Write { object, field, replaced, .. } = op else { return true };
         let own = object.1 == change.author && object.0 >= change.start_op;
         if own || self.made.contains_key(object) {
-            return replaced.iter().all(|name| self.written.get(name).is_some_and(|place| *place == (*object, field.clone())));
+            return replaced
+                .iter()
+                .all(|name| self.written.get(name).is_some_and(|place| *place == (*object, field.clone())));
         }
         let map = object_id(*object);
         if !matches!(doc.object_type(&map), Ok(ObjType::Map)) {

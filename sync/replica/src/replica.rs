@@ -256,8 +256,7 @@ impl Replica {
 
 /// Nothing of the gesture stands.
 fn not_saved(drafted: Draft, error: &AutomergeError) -> Draft {
-    let refuse = |outcome: Result<Outcome, Refusal>| {
-        outcome.and_then(|_| Err(Refusal::NotSaved { fault: error.to_string() }))
-    };
+    let refuse =
+        |outcome: Result<Outcome, Refusal>| outcome.and_then(|_| Err(Refusal::NotSaved { fault: error.to_string() }));
     Draft { outcomes: drafted.outcomes.into_iter().map(refuse).collect(), ..Draft::default() }
 }

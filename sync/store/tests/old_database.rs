@@ -98,6 +98,8 @@ fn a_database_of_version_1_opens_with_all_it_holds() {
         Some(store.newest_rev())
     );
     assert_eq!(store.record_rev(RecordId::Incident(incident_id(1))).expect("a rev"), Some(4));
+    let frontier = store.peers().expect("peers").remove(0).frontier.expect("a frontier");
+    assert_eq!(frontier.seq(board, author(1)), 12);
     assert_eq!(store.meta("clock").expect("meta"), Some(vec![1, 2, 3]));
     drop((views, store));
     assert_eq!(shape(&path).0, schema::VERSION);
@@ -114,4 +116,19 @@ fn a_database_that_was_migrated_is_one_that_was_made_afresh() {
         apply(&store, &[Patch::Incident(incident(9))]);
     }
     assert_eq!(shape(&old), shape(&fresh));
+}
+
+#[test]
+fn a_migration_that_fails_half_way_leaves_the_version_before() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("holdfast.db");
+    Connection::open(&path).expect("a database").execute_batch(VERSION_1).expect("version 1");
+    let meddle = |sql: &str| Connection::open(&path).expect("a connection").execute_batch(sql).expect("meddled");
+    // In the way of the last statement of the step.
+    meddle("CREATE INDEX conflicts_by_rev ON conflicts (field)");
+    let before = (contents(&path), shape(&path));
+    assert!(Store::open(&path).is_err());
+    assert_eq!((contents(&path), shape(&path)), before);
+    meddle("DROP INDEX conflicts_by_rev");
+    Store::open(&path).expect("it migrates once nothing is in the way");
 }

@@ -46,7 +46,7 @@ impl Fleet {
     pub fn found(home: &Path, profile: Profile) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let data = home.join("hub");
-        Program::Hub.call(&data, &["init", "--name", "hub", "--org", "Exercise"])?;
+        Program::Hub.call(&data, &["init", "--name", "hub"])?;
         let mut args: Vec<String> = FREE_PORTS.map(str::to_owned).to_vec();
         args.extend(["--enrol-listen".to_owned(), "127.0.0.1:0".to_owned()]);
         let process = Process::start(Program::Hub, &data, &args)?;

@@ -195,7 +195,7 @@ fn body(bytes: &[u8]) {
 
 fn payloads() -> Vec<Vec<u8>> {
     let (entry, _) = signed_entry();
-    let (_, payload) = Replica::new().pack(entry.key.stream, &[entry.clone()], false);
+    let (_, payload) = Replica::new().pack(entry.key.stream, std::slice::from_ref(&entry), false);
     vec![payload, message_body()]
 }
 

@@ -32,6 +32,9 @@ const ALL: [usize; 4] = [HUB, ENGINE, TRUCK, MEDIC];
 /// Long enough for a loaded machine; the story prints how long it took.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Longer than a silent link is kept, so that the sides truly lose each other and must find each other again.
+const CUT: Duration = Duration::from_secs(8);
+
 /// What was acknowledged to somebody, by kind, and must be found everywhere at the end.
 #[derive(Default)]
 struct Acknowledged {
@@ -131,7 +134,7 @@ impl Demo {
 
     fn import(&mut self) -> Result<()> {
         scene(2, "Real calls: San Francisco Fire Department, January and February 2002 (DataSF, public domain)");
-        let bytes = std::fs::read(fixture("sf-fire-calls.csv"))?;
+        let bytes = std::fs::read(fixture("sf/sf-fire-calls.csv"))?;
         let bar = spinner("importing at the hub");
         let started = Instant::now();
         let report = self.api(HUB).upload(&self.path("/import/dispatch"), "text/csv", &bytes)?.ok()?;
@@ -163,8 +166,8 @@ impl Demo {
     fn drive(&mut self, count: usize) -> Result<()> {
         scene(3, "Units drive from their station to their call along the real street network (simulated driving)");
         let bar = spinner("reading 15,585 street segments");
-        let streets = Streets::read(&fixture("street_segments.geojson"))?;
-        let stations = drive::stations(&fixture("fire_stations.geojson"))?;
+        let streets = Streets::read(&fixture("sf/street_segments.geojson"))?;
+        let stations = drive::stations(&fixture("sf/fire_stations.geojson"))?;
         let incidents: BTreeMap<String, Value> = self
             .api(HUB)
             .all(&self.path("/incidents"))?
@@ -302,6 +305,9 @@ impl Demo {
     }
 
     fn meet(&mut self) -> Result<()> {
+        let bar = spinner("the cut lasts until the links have noticed it");
+        std::thread::sleep(CUT);
+        bar.finish_and_clear();
         scene(6, "The sides meet again");
         let lacking: u64 = self.lacking()?;
         let (bytes_before, entries_before) = (self.fleet.wire_bytes(), self.entries()?);
@@ -356,8 +362,11 @@ impl Demo {
             let unit = self.api(HUB).get(&self.path(&format!("/units/{value}"))).ok();
             let value = unit.and_then(|unit| unit["callsign"].as_str().map(str::to_owned)).unwrap_or(value.to_owned());
             let shown = if rival["shown"] == true { "   ← shown meanwhile" } else { "" };
-            let author = rival["author"].as_str().unwrap_or_default();
-            say(&format!("       {value:<10} by author {} {shown}", &author[..8.min(author.len())]));
+            let author = ALL
+                .iter()
+                .find(|&&place| self.fleet.status(place).is_ok_and(|status| status["author"] == rival["author"]))
+                .map_or("somebody", |&place| self.name(place));
+            say(&format!("       {value:<10} by {author:<9}{shown}"));
         }
         Ok(())
     }

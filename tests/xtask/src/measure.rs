@@ -20,7 +20,7 @@ pub(crate) struct Args {
 
 /// The fire calls again and again, each round with numbers of its own, until there are enough incidents.
 fn calls(count: usize) -> Result<String> {
-    let text = std::fs::read_to_string(crate::test::root().join("tests/fixtures/sf-fire-calls.csv"))?;
+    let text = std::fs::read_to_string(crate::test::root().join("tests/fixtures/sf/sf-fire-calls.csv"))?;
     let mut lines = text.lines();
     let header = lines.next().context("the calls have a header")?;
     let rows: Vec<Vec<&str>> = lines.map(|line| line.splitn(4, ',').collect()).collect();
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let home = tempfile::tempdir()?;
     let data = home.path().join("hub");
-    Program::Hub.call(&data, &["init", "--name", "hub", "--org", "Measure"])?;
+    Program::Hub.call(&data, &["init", "--name", "hub"])?;
     let free: Vec<String> =
         ["--http-listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", "--enrol-listen", "127.0.0.1:0"]
             .map(str::to_owned)

@@ -1,10 +1,8 @@
 //! Greetings: who is let in, who is turned away, and what a session costs when there is nothing to say.
 
-use holdfast_domain::entry::ShortDigest;
-use holdfast_domain::frame::{Bye, Frame, FrameV1, Greeting, Heads};
-use holdfast_domain::frontier::Head;
-use holdfast_domain::identity::{AuthorId, OrgId};
-use holdfast_domain::limits::{FRONTIER_FRAME_HEADS, INBOX_BYTES_MAX, PEER_HEADS_MAX};
+use holdfast_domain::frame::{Bye, Frame, FrameV1, Greeting};
+use holdfast_domain::identity::OrgId;
+use holdfast_domain::limits::INBOX_BYTES_MAX;
 use holdfast_domain::scope::StreamKind;
 use holdfast_protocol::protocol::Input;
 
@@ -168,25 +166,6 @@ fn more_packs_ahead_of_a_greeting_than_are_ever_in_flight_end_the_session() {
     let entries = org::chain(9, board(), None, &["one"]);
     for _ in 0..=INBOX_BYTES_MAX / 1_000_000 {
         puppet.pack(&mut victim, &entries, |pack| pack.payload = vec![0; 1_000_000]);
-    }
-    assert_eq!(victim.told.closed, [Bye::BadFrame]);
-}
-
-#[test]
-fn a_frontier_without_end_ends_the_session() {
-    let mut victim = Node::new(1);
-    let mut puppet = Puppet::greet(&mut victim, 9);
-    let mut number = 0u64;
-    while victim.told.closed.is_empty() {
-        assert!(number <= (PEER_HEADS_MAX + FRONTIER_FRAME_HEADS) as u64);
-        let heads = (number..number + FRONTIER_FRAME_HEADS as u64).map(|number| {
-            let mut author = [7; 16];
-            author[..8].copy_from_slice(&number.to_be_bytes());
-            (AuthorId(author), Head { seq: 1, digest: ShortDigest([1; 8]) })
-        });
-        let heads = vec![(StreamKind::Board, heads.collect())];
-        puppet.say(&mut victim, FrameV1::Heads(Heads { scope: board().scope, heads, complete: false }));
-        number += FRONTIER_FRAME_HEADS as u64;
     }
     assert_eq!(victim.told.closed, [Bye::BadFrame]);
 }

@@ -212,9 +212,8 @@ fn what_was_at_odds_before_a_deletion_comes_up_again_when_it_is_undone() {
 fn a_conflict_over_closing_the_mission_can_be_settled_while_it_reads_closed() {
     let (mut left, mut right) = pair();
     let id = RecordId::Mission(mission());
-    let status = |status| {
-        Edit::MissionChange(mission(), MissionChange { status: Some(status), ..MissionChange::default() })
-    };
+    let status =
+        |status| Edit::MissionChange(mission(), MissionChange { status: Some(status), ..MissionChange::default() });
     left.edit(status(MissionStatus::Closed));
     right.edit(status(MissionStatus::Closed));
     right.edit(status(MissionStatus::Active));

@@ -102,10 +102,8 @@ pub(crate) fn unit_new(n: u8) -> UnitNew {
 
 /// Changes an incident by JSON merge patch fields.
 pub(crate) fn incident_notes(n: u8, notes: &str) -> Edit {
-    let change = IncidentChange {
-        notes: holdfast_domain::field::Change::Set(notes.to_owned()),
-        ..IncidentChange::default()
-    };
+    let change =
+        IncidentChange { notes: holdfast_domain::field::Change::Set(notes.to_owned()), ..IncidentChange::default() };
     Edit::IncidentChange(mission(), incident(n), change)
 }
 
@@ -211,7 +209,12 @@ impl Member {
     }
 
     /// Settles a conflict in favour of the rival whose value is this.
-    pub(crate) fn settle(&mut self, record: RecordId, field: &str, value: &serde_json::Value) -> Result<Outcome, Refusal> {
+    pub(crate) fn settle(
+        &mut self,
+        record: RecordId,
+        field: &str,
+        value: &serde_json::Value,
+    ) -> Result<Outcome, Refusal> {
         let conflicts = self.shown.conflicts.get(&record).expect("the record has conflicts");
         let conflict = conflicts.iter().find(|conflict| conflict.field == field).expect("the field is at odds");
         let rival = conflict.rivals.iter().find(|rival| rival.value == *value).expect("the value is a rival");
@@ -226,7 +229,9 @@ impl Member {
 
     /// The mission as shown.
     pub(crate) fn mission(&self) -> &Mission {
-        let Some(Patch::Mission(row)) = self.shown.rows.get(&RecordId::Mission(mission())) else { panic!("no mission") };
+        let Some(Patch::Mission(row)) = self.shown.rows.get(&RecordId::Mission(mission())) else {
+            panic!("no mission")
+        };
         row
     }
 

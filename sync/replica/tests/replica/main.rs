@@ -3,4 +3,9 @@
 mod crew;
 
 mod conflict_story;
+mod mad_device;
+mod packs;
+mod partitions;
 mod rival_births;
+mod rules;
+mod sizes;

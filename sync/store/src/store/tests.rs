@@ -75,6 +75,19 @@ fn a_second_step_cannot_begin_inside_the_first() {
 }
 
 #[test]
+fn a_database_held_by_another_program_is_reported_and_usable_afterwards() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("holdfast.db");
+    let store = Store::open(&path).expect("a store");
+    store.conn().busy_timeout(std::time::Duration::ZERO).expect("no patience");
+    let other = rusqlite::Connection::open(&path).expect("a connection");
+    other.execute_batch("BEGIN IMMEDIATE").expect("held");
+    assert!(matches!(store.begin(), Err(StoreError::Busy)));
+    other.execute_batch("ROLLBACK").expect("let go");
+    store.begin().expect("a transaction").commit().expect("a commit");
+}
+
+#[test]
 fn a_reader_cannot_write_not_even_after_it_made_a_backup() {
     let dir = tempfile::tempdir().expect("a directory");
     for store in [Store::memory(), Store::open(&dir.path().join("holdfast.db"))].map(|store| store.expect("a store")) {

@@ -1,0 +1,133 @@
+//! The commands: one file each, all with `--json`.
+
+pub mod client;
+pub mod render;
+pub mod serve;
+pub mod setup;
+
+mod conflict;
+mod events;
+mod import;
+mod incident;
+mod message;
+mod mission;
+mod node;
+pub mod peers;
+mod shell;
+mod task;
+mod track;
+mod unit;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::cli::client::{Client, NoNode};
+use crate::http::App;
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The data directory
+    #[arg(long, env = "HOLDFAST_DATA", default_value = "holdfast-data", global = true, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Prints JSON for programs instead of text for people
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+impl Global {
+    /// A client of the node that runs on the data directory.
+    pub fn client(&self) -> anyhow::Result<Client> {
+        Client::of(&self.data)
+    }
+}
+
+/// The commands of a node; the hub has them too.
+#[derive(Debug, Subcommand)]
+pub enum NodeCommand {
+    /// Founds a new org on this device, which becomes its command post
+    Init(setup::Init),
+    /// Makes a one-time token with which another device can enroll
+    Invite(setup::Invite),
+    /// Joins an org with a one-time token
+    Enroll(setup::Enroll),
+    /// Runs the node until it is stopped
+    Run(serve::Run),
+    /// Tells what this node is and how it does
+    Status(node::Status),
+    /// Lists peers, or keeps a link quiet
+    Peers(peers::Peers),
+    /// Checks chains, signatures and documents, rebuilds the views and compares
+    Doctor(node::Doctor),
+    /// Missions
+    #[command(subcommand)]
+    Mission(mission::Mission),
+    /// Incidents of a mission
+    #[command(subcommand)]
+    Incident(incident::Incident),
+    /// Tasks of a mission
+    #[command(subcommand)]
+    Task(task::Task),
+    /// Units of a mission
+    #[command(subcommand)]
+    Unit(unit::Unit),
+    /// Messages of a mission
+    #[command(subcommand)]
+    Message(message::Message),
+    /// Positions and tracks of units
+    #[command(subcommand)]
+    Track(track::Track),
+    /// Conflicts that people must settle
+    #[command(subcommand)]
+    Conflict(conflict::Conflict),
+    /// Imports files of other systems
+    #[command(subcommand)]
+    Import(import::Import),
+    /// Follows changes as they come, one JSON object a line
+    Events(events::Events),
+    /// Prints completions for a shell
+    Completions(shell::Completions),
+    /// Writes man pages into a directory
+    Man(shell::Man),
+}
+
+/// Routes that a face adds to those of a node.
+pub type ExtraRoutes<'a> = &'a [fn() -> OpenApiRouter<Arc<App>>];
+
+/// Runs a command of a node.
+pub fn run(global: &Global, command: NodeCommand, extra: ExtraRoutes<'_>) -> anyhow::Result<()> {
+    match command {
+        NodeCommand::Init(args) => setup::init(global, &args),
+        NodeCommand::Invite(args) => setup::invite(global, &args),
+        NodeCommand::Enroll(args) => setup::enroll(global, &args),
+        NodeCommand::Run(args) => serve::run(global, args, extra),
+        NodeCommand::Status(args) => node::status(global, &args),
+        NodeCommand::Peers(args) => peers::run(global, args),
+        NodeCommand::Doctor(args) => node::doctor(global, &args),
+        NodeCommand::Mission(args) => mission::run(global, args),
+        NodeCommand::Incident(args) => incident::run(global, args),
+        NodeCommand::Task(args) => task::run(global, args),
+        NodeCommand::Unit(args) => unit::run(global, args),
+        NodeCommand::Message(args) => message::run(global, args),
+        NodeCommand::Track(args) => track::run(global, args),
+        NodeCommand::Conflict(args) => conflict::run(global, args),
+        NodeCommand::Import(args) => import::run(global, args),
+        NodeCommand::Events(args) => events::run(global, &args),
+        NodeCommand::Completions(args) => {
+            shell::completions(&args);
+            Ok(())
+        }
+        NodeCommand::Man(args) => shell::man(&args),
+    }
+}
+
+/// Tells what went wrong, with its causes, once; 3 when no node runs, 1 otherwise.
+pub fn finish(result: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    eprintln!("error: {}", error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": "));
+    ExitCode::from(if error.downcast_ref::<NoNode>().is_some() { 3 } else { 1 })
+}

@@ -1,0 +1,75 @@
+//! `status`, `doctor`.
+
+use anyhow::{Result, bail};
+use serde_json::{Value, json};
+
+use crate::cli::Global;
+use crate::cli::render::{text, time};
+
+/// Tells how the node does.
+#[derive(Debug, clap::Args)]
+pub struct Status {}
+
+/// Examines the node.
+#[derive(Debug, clap::Args)]
+pub struct Doctor {}
+
+/// `status`.
+pub(crate) fn status(global: &Global, _: &Status) -> Result<()> {
+    let status = global.client()?.get("/status")?;
+    if global.json {
+        println!("{status}");
+        return Ok(());
+    }
+    println!("{} ({}), device {}", text(&status, "name"), text(&status, "role"), text(&status, "device"));
+    println!("org           {}", text(&status, "org"));
+    println!("clock         {}", time(status["wall_ms"].as_u64().unwrap_or(0)));
+    if let Some(offset) = status["clock_offset_ms"].as_i64().filter(|offset| offset.abs() > 5_000) {
+        println!("              WARNING: peers' clocks differ from this one by {} s", offset / 1000);
+    }
+    println!("entries       {} ({} wait for a predecessor)", text(&status, "entries"), text(&status, "held"));
+    println!("epoch         {}", text(&status, "epoch"));
+    for (scope, fingerprint) in status["scopes"].as_object().into_iter().flatten() {
+        println!("scope         {scope}  {}", fingerprint.as_str().unwrap_or_default());
+    }
+    let peers = status["peers"].as_array().map_or(&[][..], Vec::as_slice);
+    let connected = peers.iter().filter(|peer| peer["connected"] == true).count();
+    println!("peers         {connected} of {} connected (see: peers)", peers.len());
+    for fork in status["forks"].as_array().into_iter().flatten() {
+        println!(
+            "FORK          {} wrote two histories in {} from entry {}: was its disk cloned?",
+            text(fork, "device"),
+            text(fork, "stream"),
+            text(fork, "seq")
+        );
+    }
+    if status["quarantined"] != 0 {
+        println!("QUARANTINED   {} entries whose author may not write them", text(&status, "quarantined"));
+    }
+    Ok(())
+}
+
+/// `doctor`. A fault found makes the command fail, whether it could be mended or not.
+pub(crate) fn doctor(global: &Global, _: &Doctor) -> Result<()> {
+    let report = global.client()?.post("/doctor", &json!({}))?;
+    if global.json {
+        println!("{report}");
+    } else {
+        println!(
+            "{} documents reloaded, {} entries checked, {} rows compared",
+            text(&report, "documents"),
+            text(&report, "entries"),
+            text(&report, "rows")
+        );
+        for fault in report["faults"].as_array().into_iter().flatten() {
+            println!("FAULT {}", fault.as_str().unwrap_or_default());
+        }
+    }
+    match report["faults"].as_array().map_or(0, Vec::len) {
+        0 => Ok(()),
+        faults if report["repaired"] == Value::Bool(true) => bail!("{faults} faults; the views were written anew"),
+        faults => {
+            bail!("{faults} faults; restore a backup, or move holdfast.db away and let peers bring everything back")
+        }
+    }
+}
