@@ -14,17 +14,17 @@ use crate::event::Ticket;
 /// Answers to commands.
 #[derive(Debug)]
 pub enum Reply {
-    /// To [`Command::Edit`], edit by edit.
+    /// To [`crate::event::Command::Edit`], edit by edit.
     Edited(Result<Vec<Result<Outcome, Refusal>>, Refusal>),
-    /// To [`Command::Status`].
+    /// To [`crate::event::Command::Status`].
     Status(Box<NodeStatus>),
-    /// To [`Command::Pause`].
+    /// To [`crate::event::Command::Pause`].
     Done(Result<(), Refusal>),
-    /// To [`Command::Invite`]: the secret and when it expires.
+    /// To [`crate::event::Command::Invite`]: the secret and when it expires.
     Invited(Result<([u8; 16], u64), Refusal>),
-    /// To [`Command::Enrol`].
+    /// To [`crate::event::Command::Enrol`].
     Enrolled(Enrolled),
-    /// To [`Command::Doctor`].
+    /// To [`crate::event::Command::Doctor`].
     Examined(Result<DoctorReport, StoreError>),
     /// To any command: the disk refused, nothing was changed.
     NotSaved(Refusal),

@@ -3,6 +3,7 @@
 use holdfast_domain::edit::Edit;
 use holdfast_domain::field::Change;
 use holdfast_domain::incident::IncidentChange;
+use holdfast_domain::query::PageRequest;
 use holdfast_world::link::Profile;
 use holdfast_world::oracle::demand_agreement;
 use holdfast_world::story::Story;
@@ -26,7 +27,7 @@ fn a_node_that_boots_in_1970_joins_and_its_edits_merge() {
     demand_agreement(&mut world, &[hub, pi], 5_000);
     let views = world.engine(hub).store().reader().expect("a reader");
     assert_eq!(views.incident_by_id(incident).expect("views").expect("there").record.notes, "smoke from the roof");
-    assert_eq!(views.conflict_list(story.mission, &Default::default()).expect("views").items.len(), 0);
+    assert_eq!(views.conflict_list(story.mission, &PageRequest::default()).expect("views").items.len(), 0);
 }
 
 #[test]

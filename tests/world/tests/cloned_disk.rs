@@ -1,5 +1,6 @@
 //! Fear: somebody clones an SD card, two machines write as one, and history splits in silence.
 
+use holdfast_domain::query::{MessageFilter, PageRequest};
 use holdfast_driver::effect::Notice;
 use holdfast_world::link::Profile;
 use holdfast_world::oracle::demand_agreement;
@@ -42,7 +43,8 @@ fn two_machines_that_write_as_one_are_found_out_and_told() {
     world.run_for_ms(5_000);
     assert_eq!(world.acknowledged.len(), before + 1);
     let views = world.engine(hub).store().reader().expect("a reader");
-    let messages = views.message_list(story.mission, &Default::default(), &Default::default()).expect("views");
+    let messages =
+        views.message_list(story.mission, &MessageFilter::default(), &PageRequest::default()).expect("views");
     assert!(messages.items.iter().any(|item| item.record.text == "the second machine again"));
 }
 

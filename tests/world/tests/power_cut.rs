@@ -1,6 +1,7 @@
 //! Fear: the power goes at the worst moment and what was acknowledged is gone, or half of something is there.
 
 use holdfast_domain::edit::Edit;
+use holdfast_domain::query::{MessageFilter, PageRequest};
 use holdfast_domain::refusal::Refusal;
 use holdfast_world::link::Profile;
 use holdfast_world::oracle::demand_agreement;
@@ -51,7 +52,8 @@ fn a_full_disk_refuses_says_so_and_changes_nothing() {
     story.say(&mut world, 1, "the disk has room again");
     demand_agreement(&mut world, &nodes, 10_000);
     let views = world.engine(0).store().reader().expect("a reader");
-    let messages = views.message_list(story.mission, &Default::default(), &Default::default()).expect("views");
+    let messages =
+        views.message_list(story.mission, &MessageFilter::default(), &PageRequest::default()).expect("views");
     let texts: Vec<&str> = messages.items.iter().map(|item| item.record.text.as_str()).collect();
     assert_eq!(texts, ["the disk has room again", "are you there?"]);
 }
