@@ -1,6 +1,6 @@
 //! Entries on their way to disk: what the policy allows is given meaning, everything verified is kept.
 
-use holdfast_domain::entry::Entry;
+use holdfast_domain::entry::{Entry, EntryKey};
 use holdfast_domain::feed::{self, RegisterBody};
 use holdfast_domain::identity::Credential;
 use holdfast_domain::scope::Family;
@@ -29,8 +29,8 @@ impl Core {
             let stream = entry.key.stream;
             match role.map(|role| holdfast_policy::authorship::may_author(role, stream.kind, stream.scope)) {
                 Some(Ok(())) => allowed.push(entry.clone()),
-                Some(Err(denied)) => self.quarantine(step, entry, &denied.to_string())?,
-                None => self.quarantine(step, entry, "its author is unknown")?,
+                Some(Err(denied)) => self.quarantine(step, entry.key, &denied.to_string())?,
+                None => self.quarantine(step, entry.key, "its author is unknown")?,
             }
         }
         for entry in &allowed {
@@ -40,16 +40,19 @@ impl Core {
         }
         self.keep(step, entries)?;
         let merged = self.replica.merge(&allowed);
+        for key in merged.refused {
+            self.quarantine(step, key, "it is no change that this document can take")?;
+        }
         self.clock.observe(merged.newest, step.now);
         *self.counters.entry("entries_admitted").or_default() += entries.len() as u64;
         *self.counters.entry("entries_unreadable").or_default() += merged.unreadable;
         step.show(&merged.patches)
     }
 
-    fn quarantine(&mut self, step: &mut Step<'_>, entry: &Entry, reason: &str) -> Result<(), StoreError> {
-        step.txn.quarantine(entry, reason)?;
+    fn quarantine(&mut self, step: &mut Step<'_>, key: EntryKey, reason: &str) -> Result<(), StoreError> {
+        step.txn.quarantine(&key, reason)?;
         *self.counters.entry("entries_quarantined").or_default() += 1;
-        step.notice(Notice::Quarantined { stream: entry.key.stream, author: entry.key.author });
+        step.notice(Notice::Quarantined { stream: key.stream, author: key.author });
         Ok(())
     }
 

@@ -58,6 +58,9 @@ impl Core {
             self.replica
                 .open(stream, snapshot.as_deref(), &tail)
                 .map_err(|error| StoreError::Document { stream: stream.to_string(), fault: chain(&error) })?;
+            for key in step.store.quarantined()?.iter().filter(|key| key.stream == stream) {
+                self.replica.bar(key);
+            }
         }
         self.documents.touch(stream);
         Ok(())

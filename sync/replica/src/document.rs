@@ -44,14 +44,7 @@ impl Document {
         let (Scope::Mission(mission), Some(first)) = (stream.scope, genesis(stream.kind)) else {
             return Err(ReplicaError::NotADocument { stream });
         };
-        let doc = match snapshot {
-            Some(bytes) => load(stream, bytes)?,
-            None => {
-                let mut doc = Automerge::new();
-                doc.apply_changes([first.clone()]).map_err(|source| ReplicaError::Snapshot { stream, source })?;
-                doc
-            }
-        };
+        let doc = if let Some(bytes) = snapshot { load(stream, bytes)? } else { begun(stream, &first)? };
         if doc.get_change_meta_by_hash(&first.hash()).is_none() {
             return Err(ReplicaError::OtherBeginning { stream });
         }
@@ -77,15 +70,12 @@ impl Document {
     ) -> u64 {
         let mut arrived = Vec::new();
         for (place, body) in bodies {
-            match examine(self.kind, body).filter(|change| (change.author, change.seq) == place) {
-                Some(change) => arrived.push(change),
-                None => {
-                    refused.push(place);
-                    if place.1 > self.ends.get(&place.0).copied().unwrap_or_default().seq {
-                        self.queue.bar(place);
-                    }
-                }
+            if let Some(change) = examine(self.kind, body).filter(|change| (change.author, change.seq) == place) {
+                arrived.push(change);
+                continue;
             }
+            refused.push(place);
+            self.bar(place);
         }
         let newest_ms = arrived.iter().map(|change| change.change.timestamp().max(0) as u64).max().unwrap_or(0);
         let mut settled = self.settle(arrived);
@@ -95,6 +85,13 @@ impl Document {
         self.apply(settled.ready);
         self.show(before, patches);
         newest_ms
+    }
+
+    /// Ends an author's chain before `place`, unless it is applied beyond.
+    pub(crate) fn bar(&mut self, place: Place) {
+        if place.1 > self.ends.get(&place.0).copied().unwrap_or_default().seq {
+            self.queue.bar(place);
+        }
     }
 
     fn settle(&mut self, arrived: Vec<Examined>) -> Settled {
@@ -229,10 +226,18 @@ impl Document {
     }
 }
 
+/// A document that has only begun.
+fn begun(stream: StreamId, first: &Change) -> Result<Automerge, ReplicaError> {
+    let mut doc = Automerge::new();
+    let applied = doc.apply_changes([first.clone()]);
+    applied.map_err(|source| ReplicaError::Snapshot { stream, source: Box::new(source) })?;
+    Ok(doc)
+}
+
 fn load(stream: StreamId, bytes: &[u8]) -> Result<Automerge, ReplicaError> {
     match decode::contained(|| Automerge::load(bytes)) {
         Some(Ok(doc)) => Ok(doc),
-        Some(Err(source)) => Err(ReplicaError::Snapshot { stream, source }),
+        Some(Err(source)) => Err(ReplicaError::Snapshot { stream, source: Box::new(source) }),
         None => Err(ReplicaError::Unloadable { stream }),
     }
 }

@@ -1,4 +1,4 @@
-//! One gesture in the making: what its edits would write, so that later edits see earlier ones before anything is written.
+//! One gesture in the making: what its edits would write, so that later edits see earlier ones beforehand.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! What a document holds: its tables, the fields of their records, and how each field reads as JSON.
 //!
-//! A document is maps only: the root holds the tables, a table holds records by id, a record holds scalars. Nothing else
-//! is ever accepted, so a later version that needs more begins another kind of stream.
+//! A document is maps only: the root holds the tables, a table holds records by id, a record holds scalars. Nothing
+//! else is ever accepted, so a later version that needs more begins another kind of stream.
 
 use automerge::{ActorId, ObjId, ScalarValue};
 use holdfast_domain::incident::IncidentStatus;

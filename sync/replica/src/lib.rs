@@ -1,8 +1,8 @@
 //! What entries mean: documents (automerge), feeds and registers become rows, and edits become bodies of entries.
 //!
-//! Pure: no I/O, no clock, no randomness, no knowledge of peers. Entries arrive with their signatures checked elsewhere;
-//! whether an author was *allowed* to write an entry is decided elsewhere too. What remains is checked here: that a body
-//! is a change its author can have made, and that no change, however hostile, can harm a document or make two nodes
+//! Pure: no I/O, no clock, no randomness, no knowledge of peers. Entries arrive with their signatures checked; whether
+//! an author was *allowed* to write an entry is decided elsewhere too. What remains is checked here: that a body is a
+//! change its author can have made, and that no change, however hostile, can harm a document or make two nodes
 //! read it differently.
 //!
 //! The way of an edit: [`replica`] → `draft` → `document`. The way of an entry: [`replica`] → `decode` → `merge` →

@@ -1,4 +1,4 @@
-//! Taking in changes: those whose predecessors are there become ready, the rest wait, and those that cannot be are refused.
+//! Taking in changes: those whose predecessors are there become ready, those that cannot be are refused, the rest wait.
 //!
 //! Whether a change is refused depends only on the change and on what it builds on, never on the order of arrival, so
 //! all nodes refuse the same. What builds on a refused change is refused with it, and so is the rest of that author's

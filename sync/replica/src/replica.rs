@@ -10,6 +10,7 @@ use holdfast_domain::entry::{Digest, Entry, EntryKey};
 use holdfast_domain::feed::BodyError;
 use holdfast_domain::frame::PackForm;
 use holdfast_domain::identity::AuthorId;
+use holdfast_domain::limits::ENTRY_BODY_BYTES_MAX;
 use holdfast_domain::record::{Patch, RecordId};
 use holdfast_domain::refusal::Refusal;
 use holdfast_domain::scope::{Family, Scope, StreamId, StreamKind};
@@ -66,7 +67,8 @@ pub struct Merged {
     pub unreadable: u64,
     /// Entries of documents that can never be applied, on no node: the body is no change of its author, or builds on
     /// what is not there, or the chain before it was refused. Keep and relay them, but leave them out of the tail given
-    /// to [`Replica::open`]. An entry that waited may be named by a later merge.
+    /// to [`Replica::open`] (a tail says nothing of who signed a body), and [`bar`](Replica::bar) them instead. An
+    /// entry that waited may be named by a later merge.
     pub refused: Vec<EntryKey>,
 }
 
@@ -85,7 +87,7 @@ pub enum ReplicaError {
         /// The document.
         stream: StreamId,
         /// What automerge says.
-        source: AutomergeError,
+        source: Box<AutomergeError>,
     },
     /// The snapshot is damaged beyond what automerge can tell.
     #[error("the snapshot of {stream} is no automerge document")]
@@ -143,6 +145,15 @@ impl Replica {
         Ok(())
     }
 
+    /// Ends an author's chain in an open document before this entry: the entry was refused, here or by policy, and is
+    /// not in what the document was opened from. What follows it is refused by the next merge instead of waiting for
+    /// ever. Call this after [`open`](Self::open), for each such entry.
+    pub fn bar(&mut self, key: &EntryKey) {
+        if let Some(document) = self.documents.get_mut(&key.stream) {
+            document.bar((key.author, key.seq));
+        }
+    }
+
     /// Forgets a document: after a failed commit, or to save memory.
     pub fn close(&mut self, stream: StreamId) {
         self.documents.remove(&stream);
@@ -153,7 +164,12 @@ impl Replica {
     pub fn draft(&mut self, context: &Context<'_>, edits: &[Edit]) -> Draft {
         let mut gesture = Gesture::new(&self.documents);
         let mut said = Vec::new();
-        let outcomes = edits.iter().map(|edit| draft(&mut gesture, context, edit, &mut said)).collect();
+        let mut room = ENTRY_BODY_BYTES_MAX;
+        let take = |edit| {
+            room = room.checked_sub(bytes_in_document(edit)).ok_or_else(too_large)?;
+            draft(&mut gesture, context, edit, &mut said)
+        };
+        let outcomes = edits.iter().map(take).collect();
         let mut drafted = Draft { outcomes, ..Draft::default() };
         let writes = gesture.writes();
         let streams: Vec<StreamId> = writes.keys().copied().collect();
@@ -164,7 +180,9 @@ impl Replica {
                 Ok(Some(body)) => drafted.bodies.push((stream, body)),
                 Ok(None) => {}
                 Err(error) => {
-                    streams.iter().for_each(|stream| self.close(*stream));
+                    for stream in streams {
+                        self.close(stream);
+                    }
                     return not_saved(drafted, &error);
                 }
             }
@@ -235,8 +253,8 @@ impl Replica {
         self.documents.get(&stream).map(Document::heads)
     }
 
-    /// Packs the bodies of entries of one stream, author by author in order. With `bundle`, changes that are all applied
-    /// here travel as an automerge bundle, if unpacking it gives the same bytes again.
+    /// Packs the bodies of entries of one stream, author by author in order. With `bundle`, changes that are all
+    /// applied here travel as an automerge bundle, if unpacking it gives the same bytes again.
     pub fn pack(&self, stream: StreamId, entries: &[Entry], bundle: bool) -> (PackForm, Vec<u8>) {
         if let Some(document) = self.documents.get(&stream).filter(|_| bundle && !entries.is_empty()) {
             match pack::bundle(&document.doc, entries) {
@@ -252,6 +270,21 @@ impl Replica {
     pub fn bundle_mismatches(&self) -> u64 {
         self.bundle_mismatches.get()
     }
+}
+
+/// At most how many bytes an edit adds to a document's change: texts are written there as they are, and everything else
+/// is shorter than in JSON.
+fn bytes_in_document(edit: &Edit) -> usize {
+    match edit {
+        Edit::MessageSend(..) | Edit::PositionReport(..) | Edit::TrackAppend(..) => 0,
+        _ => serde_json::to_vec(edit).map_or(0, |json| json.len()),
+    }
+}
+
+/// The edit does not fit into one entry with those before it.
+fn too_large() -> Refusal {
+    let fault = format!("take more than {ENTRY_BODY_BYTES_MAX} bytes together; send them in several requests");
+    Refusal::Invalid { field: "edits", fault }
 }
 
 /// Nothing of the gesture stands.

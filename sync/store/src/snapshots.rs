@@ -25,7 +25,8 @@ impl Txn<'_> {
 }
 
 impl Store {
-    /// A document's snapshot, and the bodies of the entries that came after it, in the order of arrival.
+    /// A document's snapshot, and the bodies of the entries that came after it, in the order of arrival; entries kept
+    /// aside are not among them.
     pub fn snapshot_and_tail(&self, stream: StreamId) -> Result<SnapshotAndTail, StoreError> {
         let name = stream_bytes(&stream);
         let find = "SELECT upto, bytes FROM snapshots WHERE stream = ?1";
@@ -36,7 +37,12 @@ impl Store {
         let mut tail: Vec<(i64, Vec<u8>)> = Vec::new();
         // Within a chain the order of arrival is the order of numbers, so each is read from its end back to the
         // snapshot, however long it is and whatever else arrived.
-        let mut back = self.conn().prepare_cached("SELECT id, body FROM entries WHERE chain = ?1 ORDER BY seq DESC")?;
+        let mut back = self.conn().prepare_cached(
+            "SELECT id, body FROM entries WHERE chain = ?1 AND NOT EXISTS (
+                 SELECT 1 FROM chains JOIN quarantine USING (stream, author)
+                 WHERE chains.id = entries.chain AND quarantine.seq = entries.seq)
+             ORDER BY seq DESC",
+        )?;
         for chain in chains {
             let mut rows = back.query([chain])?;
             while let Some(row) = rows.next()? {

@@ -53,16 +53,11 @@ impl Txn<'_> {
     }
 
     /// Marks an entry as kept aside: it is stored and passed on, but shows nothing.
-    pub fn quarantine(&self, entry: &Entry, reason: &str) -> Result<(), StoreError> {
+    pub fn quarantine(&self, key: &EntryKey, reason: &str) -> Result<(), StoreError> {
         self.write(|conn| {
             let put = "INSERT INTO quarantine (stream, author, seq, reason) VALUES (?1, ?2, ?3, ?4)
                        ON CONFLICT DO NOTHING";
-            conn.prepare_cached(put)?.execute((
-                stream_bytes(&entry.key.stream),
-                entry.key.author.0,
-                sql(entry.key.seq),
-                reason,
-            ))?;
+            conn.prepare_cached(put)?.execute((stream_bytes(&key.stream), key.author.0, sql(key.seq), reason))?;
             Ok(())
         })
     }

@@ -109,7 +109,7 @@ fn a_device_without_rights_cannot_fill_the_disk_with_marks() {
     let txn = store.begin().expect("a transaction");
     for seq in [1, 2, 3, 5, 4] {
         let entry = register(author(1), seq, b"position");
-        txn.quarantine(&entry, "not allowed").expect("a mark");
+        txn.quarantine(&entry.key, "not allowed").expect("a mark");
         txn.put_register(&entry, b"unit 1").expect("a register");
     }
     txn.commit().expect("a commit");

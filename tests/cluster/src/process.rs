@@ -76,7 +76,9 @@ impl Process {
     pub fn restart(&mut self) -> Result<()> {
         self.kill();
         let mut args = self.args.clone();
-        args.extend(["--peer-listen".to_owned(), self.peer_address.clone()]);
+        if let Some(place) = args.iter().position(|arg| arg == "--peer-listen") {
+            args[place + 1].clone_from(&self.peer_address);
+        }
         let (child, peer_address, api) = launch(self.program, &self.data, &args)?;
         self.child = Some(child);
         self.peer_address = peer_address;

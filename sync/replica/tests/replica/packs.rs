@@ -1,5 +1,7 @@
 //! The fear: a pack that unpacks to something else, to too much, or not at all.
 
+use std::io::Write;
+
 use holdfast_domain::edit::Edit;
 use holdfast_domain::entry::{Entry, EntryKey, ShortDigest};
 use holdfast_domain::frame::{PackForm, PackRange};
@@ -29,7 +31,9 @@ fn busy() -> Member {
             other.edit(incident_notes(n, &format!("seen by {}", other.author)));
         }
     }
-    others.iter().for_each(|other| drop(one.take_from(other)));
+    for other in &others {
+        one.take_from(other);
+    }
     one.edit(incident_notes(1, "all accounted for"));
     one
 }
@@ -144,6 +148,22 @@ fn a_zstd_bomb_is_cut_off() {
     assert_eq!(form, PackForm::RawZstd);
     assert!(payload.len() < 10_000);
     assert_eq!(unpack(form, &payload, &[range(key.author, 1, 1)]), Err(UnpackError::TooLarge));
+}
+
+#[test]
+fn a_bundle_whose_columns_inflate_without_end_is_cut_off() {
+    let mut deflater = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+    deflater.write_all(&vec![0; UNPACKED_BYTES_MAX * 8]).expect("memory takes all");
+    let column = deflater.finish().expect("memory takes all");
+    assert!(column.len() < 1 << 16);
+    // No predecessors, no authors, one deflated column of raw values among the changes', none among the operations'.
+    let mut bomb = vec![0, 0, 1, 0x7f];
+    let length = column.len();
+    bomb.extend([length as u8 | 0x80, (length >> 7) as u8 | 0x80, (length >> 14) as u8]);
+    bomb.extend(column);
+    bomb.push(0);
+    let malformed = UnpackError::Malformed { form: PackForm::Bundle };
+    assert_eq!(unpack(PackForm::Bundle, &chunk(3, &bomb), &[]), Err(malformed));
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! What an edit needs to find, what a refused one leaves behind (nothing), and what a gesture becomes.
 
+use holdfast_domain::clock::Hlc;
 use holdfast_domain::edit::{Edit, EditEffect};
 use holdfast_domain::feed::{self, MessageBody, TrackBody};
 use holdfast_domain::field::Change;
 use holdfast_domain::geography::LatLon;
 use holdfast_domain::id::MissionId;
 use holdfast_domain::incident::{IncidentChange, IncidentNew, IncidentStatus};
-use holdfast_domain::limits::NAME_BYTES_MAX;
+use holdfast_domain::limits::{ENTRY_BODY_BYTES_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX};
 use holdfast_domain::message::{Channel, MessageNew};
 use holdfast_domain::mission::{MissionChange, MissionNew, MissionStatus};
 use holdfast_domain::record::{Patch, RecordId};
@@ -15,7 +16,7 @@ use holdfast_domain::scope::{Scope, StreamId, StreamKind};
 use holdfast_domain::task::{TaskChange, TaskNew};
 use holdfast_domain::track::{Fix, TrackNew};
 use holdfast_domain::unit::{UnitChange, UnitStatus};
-use holdfast_replica::replica::{Replica, ReplicaError, documents_of};
+use holdfast_replica::replica::{Context, Replica, ReplicaError, documents_of};
 
 use crate::crew::*;
 
@@ -105,7 +106,7 @@ fn an_edit_whose_documents_are_not_open_finds_nothing() {
     let mut member = member();
     member.replica.close(roster());
     let position = Edit::PositionReport(mission(), unit(1), fix(1));
-    let context = holdfast_replica::replica::Context { author: member.author, hlc: Default::default(), from: "" };
+    let context = Context { author: member.author, hlc: Hlc::default(), from: "" };
     let draft = member.replica.draft(&context, &[position]);
     assert!(matches!(draft.outcomes.as_slice(), [Err(Refusal::NotFound { kind: "unit", .. })]));
     let other = MissionId::mint(START_MS, [7; 10]);
@@ -252,6 +253,20 @@ fn one_gesture_is_one_change_for_each_document_and_leaves_the_refused_out() {
     assert_eq!(streams, [StreamKind::Board, StreamKind::Roster, StreamKind::Message]);
     assert_eq!(draft.patches.len(), 4, "each record once, and the message");
     assert_eq!(member.incident(2).notes, "seen by later edits of the gesture");
+    member.must_rebuild();
+}
+
+#[test]
+fn a_gesture_too_large_for_one_entry_takes_what_fits() {
+    let mut member = member();
+    let notes = "\u{1f525}".repeat(TEXT_BYTES_MAX / 4);
+    let edits: Vec<Edit> = (1..=100)
+        .map(|n| Edit::IncidentOpen(mission(), IncidentNew { notes: notes.clone(), ..incident_new(n) }))
+        .collect();
+    let draft = member.gesture(&edits);
+    let [(_, body)] = draft.bodies.as_slice() else { panic!("one change") };
+    assert!((ENTRY_BODY_BYTES_MAX / 2..ENTRY_BODY_BYTES_MAX).contains(&body.len()));
+    assert!(matches!(draft.outcomes.last(), Some(Err(Refusal::Invalid { field: "edits", .. }))));
     member.must_rebuild();
 }
 

@@ -50,7 +50,7 @@ fn edit(n: u16) -> Edit {
         1 => Edit::TaskOpen(mission(), TaskNew { id: Some(task_at(n)), number, incident: None, ..task_new(1) }),
         2..=5 => {
             let status = Some([IncidentStatus::Dispatched, IncidentStatus::OnScene][usize::from(n / 10 % 2)]);
-            let priority = Some((n % 5) as u8 + 1);
+            let priority = Some((n / 10 % 5) as u8 + 1);
             let change = IncidentChange { status, priority, ..IncidentChange::default() };
             Edit::IncidentChange(mission(), known_incident, change)
         }
@@ -60,7 +60,7 @@ fn edit(n: u16) -> Edit {
         }
         _ => {
             let status = Some(TaskStatus::ALL[usize::from(n / 10 % 3)]);
-            let change = TaskChange { status, priority: Some((n % 5) as u8 + 1), ..TaskChange::default() };
+            let change = TaskChange { status, priority: Some((n / 10 % 5) as u8 + 1), ..TaskChange::default() };
             Edit::TaskChange(mission(), known_task, change)
         }
     }
@@ -69,7 +69,9 @@ fn edit(n: u16) -> Edit {
 /// The board's history of a mission by twenty authors, and a replica that has all of it.
 fn history() -> (Replica, Vec<Entry>) {
     let mut replicas: Vec<Replica> = (0..AUTHORS / PER_REPLICA).map(|_| Replica::new()).collect();
-    replicas.iter_mut().for_each(|replica| replica.open(board(), None, &[]).expect("an empty document opens"));
+    for replica in &mut replicas {
+        replica.open(board(), None, &[]).expect("an empty document opens");
+    }
     let mut seqs: BTreeMap<AuthorId, u64> = BTreeMap::new();
     let mut all: Vec<Entry> = Vec::new();
     let mut said = 0;
