@@ -8,7 +8,7 @@ use holdfast_domain::clock::{Clock, Hlc, Now};
 use holdfast_domain::entry::Entry;
 use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm, capability};
 use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, PublicKey};
-use holdfast_domain::limits::{PACK_ENTRIES_MAX, PACK_RAW_BYTES, UNSIGNED_RUN_ENTRIES_MAX};
+use holdfast_domain::limits::{PACK_ENTRIES_MAX, PACK_RAW_BYTES, SIGNED_SPAN_BYTES, UNSIGNED_RUN_ENTRIES_MAX};
 use holdfast_domain::record::Patch;
 use holdfast_domain::refusal::Refusal;
 use holdfast_domain::scope::{Family, StreamId};
@@ -357,7 +357,7 @@ impl Core {
         chain.push(Entry::next(key, previous.map(|(_, digest)| digest), body));
     }
 
-    /// Signs what this node wrote in the step, one signature per stream, and lets the protocol push it on.
+    /// Signs what this node wrote in the step, one signature for each run and span that a pack can carry, and lets the protocol push it on.
     fn seal(&mut self, step: &mut Step<'_>) -> Result<(), StoreError> {
         let own = std::mem::take(&mut step.own);
         if own.is_empty() {
@@ -368,10 +368,14 @@ impl Core {
         let mut committed = Vec::new();
         for (stream, mut entries) in own {
             let last = entries.len() - 1;
+            let (mut run, mut span) = (0, 0);
             for (index, entry) in entries.iter_mut().enumerate() {
+                run += 1;
+                span += entry.body.len();
                 let alone = stream.kind.family() == Family::Register;
-                if alone || index == last || (index + 1) % (UNSIGNED_RUN_ENTRIES_MAX - 1) == 0 {
+                if alone || index == last || run == UNSIGNED_RUN_ENTRIES_MAX || span >= SIGNED_SPAN_BYTES {
                     entry.sign(&self.config.device.org, &self.config.key);
+                    (run, span) = (0, 0);
                 }
             }
             self.keep(step, &entries)?;
