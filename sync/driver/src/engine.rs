@@ -134,9 +134,12 @@ impl Engine {
                     core.peers.up(link, device, address, now);
                     core.say(&mut step, Input::Up { link, device, outgoing })?;
                 }
-                Event::Down { link } => {
+                Event::Down { link, partials } => {
                     core.peers.down(link, now);
-                    core.say(&mut step, Input::Down { link })?;
+                    core.say(&mut step, Input::Down { link, partials })?;
+                }
+                Event::Measured { link, rate_bps, rtt_us } => {
+                    core.say(&mut step, Input::Measured { link, rate_bps, rtt_us })?;
                 }
                 Event::Frame { link, bytes } => {
                     core.peers.heard(link, now);

@@ -27,6 +27,17 @@ pub enum Event {
     Down {
         /// The connection.
         link: LinkId,
+        /// What had come of frames that the end cut in two, from their first byte on.
+        partials: Vec<Vec<u8>>,
+    },
+    /// What a connection turns out to be.
+    Measured {
+        /// The connection.
+        link: LinkId,
+        /// What it carries from here to the peer, bits a second; `None` where nothing has limited it yet.
+        rate_bps: Option<u64>,
+        /// Round trip, microseconds.
+        rtt_us: u64,
     },
     /// Bytes of one frame.
     Frame {

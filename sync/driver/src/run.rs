@@ -407,9 +407,10 @@ fn link_event(event: LinkEvent) -> Event {
             Event::Up { link, device, address: address.to_string(), outgoing }
         }
         LinkEvent::Frame { link, bytes } => Event::Frame { link, bytes },
-        LinkEvent::Down { link, reason } => {
+        LinkEvent::Measured { link, rate_bps, rtt_us } => Event::Measured { link, rate_bps, rtt_us },
+        LinkEvent::Down { link, reason, partials } => {
             tracing::info!(link = link.0, reason, "disconnected");
-            Event::Down { link }
+            Event::Down { link, partials }
         }
     }
 }

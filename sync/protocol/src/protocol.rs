@@ -44,6 +44,17 @@ pub enum Input {
     Down {
         /// The connection.
         link: LinkId,
+        /// What had come of frames that the end cut in two, from their first byte on.
+        partials: Vec<Vec<u8>>,
+    },
+    /// What a connection turns out to be: it bounds what is handed down at once.
+    Measured {
+        /// The connection.
+        link: LinkId,
+        /// What it carries to the peer, bits a second; `None` where nothing has limited it yet.
+        rate_bps: Option<u64>,
+        /// Round trip, microseconds.
+        rtt_us: u64,
     },
     /// One frame came.
     Frame {
@@ -241,7 +252,8 @@ impl Protocol {
         let tick = matches!(input, Input::Tick);
         match input {
             Input::Up { link, device, outgoing } => self.up(now, link, device, outgoing, &mut out),
-            Input::Down { link } => drop(self.links.remove(&link)),
+            Input::Down { link, .. } => drop(self.links.remove(&link)),
+            Input::Measured { .. } => {}
             Input::Frame { link, bytes } => self.frame(now, link, &bytes, &mut out),
             Input::Unpacked { link, pack, bodies, mine } => self.unpacked(link, &pack, bodies, mine, &mut out),
             Input::Loaded { link, stream, entries, bases, form, payload } => {

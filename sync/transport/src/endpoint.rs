@@ -59,6 +59,17 @@ pub enum LinkEvent {
         link: LinkId,
         /// Why.
         reason: String,
+        /// What had come of frames that the end cut in two, from their first byte on.
+        partials: Vec<Vec<u8>>,
+    },
+    /// What a connection turns out to be; said again when it changed.
+    Measured {
+        /// The connection.
+        link: LinkId,
+        /// What it carries from here to the peer, bits a second; `None` where nothing has limited it yet.
+        rate_bps: Option<u64>,
+        /// Round trip, microseconds.
+        rtt_us: u64,
     },
 }
 
@@ -166,7 +177,7 @@ impl Transport {
         let reason = link::receive(connection, link, events.clone()).await;
         self.outboxes().remove(&link);
         // With the receiver gone the node is stopping; nobody needs the news.
-        events.send(LinkEvent::Down { link, reason: reason.clone() }).await.ok();
+        events.send(LinkEvent::Down { link, reason: reason.clone(), partials: Vec::new() }).await.ok();
         Some(reason)
     }
 }

@@ -272,7 +272,7 @@ impl World {
         }
         for end in 0..2 {
             let id = self.links[link].ids[end];
-            self.step(self.links[link].ends[end], vec![Event::Down { link: id }]);
+            self.step(self.links[link].ends[end], vec![Event::Down { link: id, partials: Vec::new() }]);
         }
     }
 

@@ -142,7 +142,7 @@ impl World {
             Move::Fall(wire, side) => {
                 self.wires[wire].ends[side] = End::Down;
                 self.wires[wire].queues.clear();
-                self.say(self.wires[wire].nodes[side], Input::Down { link: link_id(wire, side) });
+                self.say(self.wires[wire].nodes[side], Input::Down { link: link_id(wire, side), partials: Vec::new() });
             }
             Move::Deliver(wire, side, class) => {
                 let frame = self.wires[wire].queues.get_mut(&(side, class)).and_then(VecDeque::pop_front);
