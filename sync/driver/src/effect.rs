@@ -2,7 +2,7 @@
 
 use holdfast_domain::api::{DoctorReport, NodeStatus};
 use holdfast_domain::edit::Outcome;
-use holdfast_domain::frame::{Bye, LinkId};
+use holdfast_domain::frame::{Bye, Carriage, LinkId};
 use holdfast_domain::identity::{AuthorId, DeviceId};
 use holdfast_domain::refusal::Refusal;
 use holdfast_domain::scope::{Class, StreamId};
@@ -41,6 +41,8 @@ pub enum Effect {
         link: LinkId,
         /// How urgent.
         class: Class,
+        /// How it travels.
+        carriage: Carriage,
         /// The frame.
         bytes: Vec<u8>,
     },

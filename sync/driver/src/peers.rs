@@ -23,6 +23,8 @@ struct Peer {
     last_heard_ms: Option<u64>,
     wall_offset_ms: Option<i64>,
     holds: Frontier,
+    /// The last time it was known to be all it holds: what the next session begins from, also after a restart.
+    base: Option<Frontier>,
     paused: bool,
     unsaved: bool,
 }
@@ -41,7 +43,8 @@ impl Peers {
         for row in store.peers()? {
             let peer = Peer {
                 last_heard_ms: row.last_heard_ms,
-                holds: row.frontier.unwrap_or_default(),
+                holds: row.frontier.clone().unwrap_or_default(),
+                base: row.frontier,
                 paused: row.paused,
                 ..Peer::default()
             };
@@ -95,8 +98,17 @@ impl Peers {
         peer.last_heard_ms = Some(now.wall_ms);
     }
 
-    pub(crate) fn holds(&mut self, device: DeviceId, frontier: Frontier) {
+    /// What each peer held when it was last known whole.
+    pub(crate) fn bases(&self) -> Vec<(DeviceId, Frontier)> {
+        self.known.iter().filter_map(|(device, peer)| Some((*device, peer.base.clone()?))).collect()
+    }
+
+    /// `whole`: this is all it holds.
+    pub(crate) fn holds(&mut self, device: DeviceId, frontier: Frontier, whole: bool) {
         let peer = self.known.entry(device).or_default();
+        if whole {
+            peer.base = Some(frontier.clone());
+        }
         peer.holds = frontier;
         peer.unsaved = true;
     }
@@ -118,7 +130,7 @@ impl Peers {
         self.persisted_us = step.now.mono_us;
         for (device, peer) in &mut self.known {
             if std::mem::take(&mut peer.unsaved) {
-                step.txn.put_peer(*device, peer.last_heard_ms.unwrap_or(0), Some(&peer.holds))?;
+                step.txn.put_peer(*device, peer.last_heard_ms.unwrap_or(0), peer.base.as_ref())?;
                 step.dirty = true;
             }
         }

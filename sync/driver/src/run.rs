@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_domain::frame::Bye;
+use holdfast_domain::frame::{Bye, Carriage};
 use holdfast_domain::identity::{DeviceId, DeviceRole, OrgId};
 use holdfast_domain::limits::{COMMAND_QUEUE_MAX, STEP_EVENTS_MAX};
 use holdfast_store::error::StoreError;
@@ -351,7 +351,8 @@ impl Loop {
     fn obey(&mut self, effect: Effect) -> Result<(), String> {
         match effect {
             Effect::Reply(ticket, reply) => self.reply(ticket, reply),
-            Effect::Send { link, class, bytes } => {
+            Effect::Send { link, carriage: Carriage::Packet, bytes, .. } => self.transport.send_newest(link, bytes),
+            Effect::Send { link, class, bytes, .. } => {
                 if self.transport.send(link, class, bytes).is_err() {
                     tracing::warn!(link = link.0, "a peer does not take what is sent; its session begins again");
                     self.transport.close(link, Bye::Slow);

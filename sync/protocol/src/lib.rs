@@ -10,7 +10,11 @@ mod session;
 
 mod heads;
 
+mod flow;
+mod marks;
+mod pace;
 mod push;
+mod resume;
 mod run;
 
 mod receive;

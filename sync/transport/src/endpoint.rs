@@ -133,6 +133,11 @@ impl Transport {
         }
     }
 
+    /// Sends a frame that may be lost; one that finds no room is.
+    pub fn send_newest(&self, link: LinkId, bytes: Vec<u8>) {
+        self.send(link, Class::P1, bytes).ok();
+    }
+
     /// Ends a connection.
     pub fn close(&self, link: LinkId, reason: Bye) {
         if let Some((_, outbox)) = self.outboxes().remove(&link) {

@@ -296,7 +296,7 @@ impl World {
                 Effect::Reply(ticket, reply) => {
                     self.replies.insert(ticket, reply);
                 }
-                Effect::Send { link, class, bytes } => self.send(node, link, class, bytes),
+                Effect::Send { link, class, bytes, .. } => self.send(node, link, class, bytes),
                 Effect::Close { link, .. } => {
                     if let Some(link) = self.link_of(node, link) {
                         self.disconnect(link);
