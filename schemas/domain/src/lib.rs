@@ -22,6 +22,7 @@ pub mod field;
 pub mod incident;
 pub mod message;
 pub mod mission;
+pub mod parcel;
 pub mod query;
 pub mod record;
 pub mod refusal;

@@ -101,3 +101,11 @@ pub const LINK_EVENTS_MAX: usize = 256;
 pub const ENROL_FRAME_BYTES_MAX: usize = 8 << 10;
 /// Newcomers at the door at once.
 pub const ENROLS_WAITING_MAX: usize = 16;
+/// Largest parcel: what a Pi can hold in memory a few times over; a larger org exports mission by mission.
+pub const PARCEL_BYTES_MAX: usize = 64 << 20;
+/// Header of a parcel: a credential and a few numbers, with room for a long name.
+pub const PARCEL_HEADER_BYTES_MAX: usize = 4 << 10;
+/// What all packs of a parcel may unpack to together; a bomb is cut off here before anything is taken in.
+pub const PARCEL_UNPACKED_BYTES_MAX: usize = 512 << 20;
+/// Packs of a parcel that one step takes in: other work waits for about 2 MiB of bodies at most.
+pub const PARCEL_STEP_PACKS: usize = 8;

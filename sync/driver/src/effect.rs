@@ -10,6 +10,7 @@ use holdfast_store::error::StoreError;
 
 use crate::authority::Enrolled;
 use crate::event::Ticket;
+use crate::parcel::steps::ParcelAnswer;
 
 /// Answers to commands.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub enum Reply {
     Enrolled(Enrolled),
     /// To [`crate::event::Command::Doctor`].
     Examined(Result<DoctorReport, StoreError>),
+    /// To [`crate::event::Command::Parcel`].
+    Parcel(ParcelAnswer),
     /// To any command: the disk refused, nothing was changed.
     NotSaved(Refusal),
 }

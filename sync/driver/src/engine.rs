@@ -98,12 +98,14 @@ impl Engine {
 
     /// Takes the events in, commits once, and returns what is to be done.
     pub fn step(&mut self, now: Now, events: Vec<Event>) -> Vec<Effect> {
-        let (links, commands): (Vec<_>, Vec<_>) =
-            events.into_iter().partition(|event| !matches!(event, Event::Command(..)));
-        let tickets: Vec<Ticket> = commands
+        let tickets: Vec<Ticket> = events
             .iter()
             .filter_map(|event| if let Event::Command(ticket, _) = event { Some(*ticket) } else { None })
             .collect();
+        let of_others = |event: &Event| {
+            matches!(event, Event::Command(_, Command::Parcel(_))) || !matches!(event, Event::Command(..))
+        };
+        let (links, commands): (Vec<_>, Vec<_>) = events.into_iter().partition(of_others);
         let mut examined = Vec::new();
         // What peers say is taken in before what people here say: a peer may tell us that our epoch must rise.
         match Self::transact(&self.store, &mut self.core, now, links.into_iter().chain(commands), &mut examined) {
@@ -296,7 +298,7 @@ impl Core {
         Ok(())
     }
 
-    fn load_pack(
+    pub(crate) fn load_pack(
         &mut self,
         step: &Step<'_>,
         link: LinkId,
@@ -326,7 +328,7 @@ impl Core {
         Ok(Input::Loaded { link, stream, entries, bases, form, payload })
     }
 
-    fn unpack(step: &Step<'_>, link: LinkId, mut pack: Pack) -> Result<Input, StoreError> {
+    pub(crate) fn unpack(step: &Step<'_>, link: LinkId, mut pack: Pack) -> Result<Input, StoreError> {
         let payload = std::mem::take(&mut pack.payload);
         let bodies = holdfast_replica::pack::unpack(pack.form, &payload, &pack.ranges).map_err(|error| chain(&error));
         let mut mine = Vec::new();
@@ -340,7 +342,7 @@ impl Core {
     }
 
     /// Begins a fresh life as an author: own entries turned up that this store does not have.
-    fn raise_epoch(&mut self, step: &mut Step<'_>) -> Result<Input, StoreError> {
+    pub(crate) fn raise_epoch(&mut self, step: &mut Step<'_>) -> Result<Input, StoreError> {
         // A random stride, so that two clones that both rise do not meet again on one number.
         let stride = 1 + (self.rng.next_u32() & 0xffff);
         self.credential.epoch = self.credential.epoch.saturating_add(stride);
@@ -401,6 +403,7 @@ impl Core {
             }
             Command::Invite(new) => Reply::Invited(self.invite(step, &new)?),
             Command::Enrol { secret_hash, key } => Reply::Enrolled(self.enrol(step, secret_hash, &key)?),
+            Command::Parcel(request) => Reply::Parcel(self.parcel(step, request)?),
             Command::Doctor => return Ok(()),
         };
         step.reply(ticket, reply);

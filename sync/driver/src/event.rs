@@ -5,6 +5,8 @@ use holdfast_domain::edit::Edit;
 use holdfast_domain::frame::LinkId;
 use holdfast_domain::identity::{DeviceId, PublicKey};
 
+use crate::parcel::steps::ParcelStep;
+
 /// Names a command until its reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
@@ -82,6 +84,8 @@ pub enum Command {
     },
     /// Check everything; rebuild the views.
     Doctor,
+    /// One step in making or taking a parcel.
+    Parcel(ParcelStep),
 }
 
 /// Conditions on edits.

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::effect::Reply;
 use crate::event::{Command, EditOptions};
+use crate::parcel::ParcelRefusal;
 
 /// Why a call did not go through.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,12 @@ pub enum Failed {
     /// Only an authority may do this.
     #[error("this device does not hold the org's authority; ask the command post")]
     NotAuthority,
+    /// No parcel can be made or taken so; nothing changed.
+    #[error(transparent)]
+    Parcel(#[from] ParcelRefusal),
+    /// A parcel could not be sealed; nothing changed.
+    #[error("the parcel could not be sealed")]
+    Sealing(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The address cannot be dialled.
     #[error("`{address}` is no address: give host:port, such as 192.0.2.7:7400")]
     BadAddress {
