@@ -236,6 +236,8 @@ pub struct ParcelNew {
     /// Only what this device, by name or id, is known to lack.
     #[serde(rename = "for")]
     pub for_device: Option<String>,
+    /// Leave out what these chains hold, as `inspect` tells them of an earlier parcel.
+    pub after: Vec<ParcelChain>,
     /// Who may read it: devices of the org by name or id, or `age1…` keys. Empty: everybody who finds it.
     pub seal_to: Vec<String>,
 }

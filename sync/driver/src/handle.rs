@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use holdfast_domain::api::{DoctorReport, Invitation, InvitationNew, NodeStatus};
 use holdfast_domain::edit::{Edit, Outcome};
 use holdfast_domain::identity::DeviceId;
+use holdfast_domain::parcel::{ParcelContents, ParcelImported, ParcelNew};
 use holdfast_domain::refusal::Refusal;
 use holdfast_store::error::StoreError;
 use holdfast_store::views::Views;
@@ -14,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::effect::Reply;
 use crate::event::{Command, EditOptions};
-use crate::parcel::ParcelRefusal;
+use crate::parcel::{Ask, ParcelReader, ParcelRefusal};
 
 /// Why a call did not go through.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +65,7 @@ pub struct Handle {
     /// How newcomers reach this node to enrol; `None` where no authority is held.
     pub(crate) enrol_address: Option<String>,
     pub(crate) authority: Option<holdfast_domain::identity::PublicKey>,
+    pub(crate) parcels: Arc<ParcelReader>,
 }
 
 /// Read connections, opened as needed and kept for the next question.
@@ -165,6 +167,33 @@ impl Handle {
             Reply::Examined(result) => result.map_err(Failed::Store),
             _ => Err(Failed::Stopped),
         }
+    }
+
+    /// Makes a parcel: the bytes of the file.
+    pub async fn parcel_export(&self, new: ParcelNew) -> Result<Vec<u8>, Failed> {
+        self.parcel_work(move |ask, _| crate::parcel::export(ask, &new)).await
+    }
+
+    /// Takes a parcel in. What is bad about it as a whole is found before anything is taken.
+    pub async fn parcel_import(&self, bytes: Vec<u8>) -> Result<ParcelImported, Failed> {
+        self.parcel_work(move |ask, reader| crate::parcel::import(ask, reader, &bytes)).await
+    }
+
+    /// Tells what is in a parcel without taking it in.
+    pub async fn parcel_inspect(&self, bytes: Vec<u8>) -> Result<ParcelContents, Failed> {
+        self.parcel_work(move |_, reader| Ok(reader.inspect(&bytes).map_err(ParcelRefusal::from)?)).await
+    }
+
+    /// Works on a parcel on a thread for blocking work; between its steps the engine does other things, too.
+    async fn parcel_work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Ask<'_>, &ParcelReader) -> Result<T, Failed> + Send + 'static,
+    ) -> Result<T, Failed> {
+        let (handle, runtime) = (self.clone(), tokio::runtime::Handle::current());
+        let worked = tokio::task::spawn_blocking(move || {
+            work(&mut |command| runtime.block_on(handle.call(command)), &handle.parcels)
+        });
+        worked.await.map_err(|_| Failed::Stopped)?
     }
 
     /// The newest committed revision; changes whenever a view row changed.

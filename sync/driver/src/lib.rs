@@ -9,6 +9,7 @@ pub mod effect;
 pub mod engine;
 pub mod event;
 pub mod handle;
+pub mod offline;
 pub mod parcel;
 pub mod run;
 

@@ -406,6 +406,11 @@ impl World {
         }
     }
 
+    /// A node's private key, for those who lie in its name.
+    pub fn key(&self, node: usize) -> SigningKey {
+        SigningKey::from_bytes(&self.nodes[node].key)
+    }
+
     /// A node's credential.
     pub fn device(&self, node: usize) -> &DeviceCredential {
         &self.nodes[node].device

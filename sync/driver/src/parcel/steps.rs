@@ -153,7 +153,10 @@ impl Core {
         for (scope, heads) in mine.scopes().filter(|(scope, _)| asked(*scope)) {
             for (kind, author, head) in heads.heads() {
                 let stream = StreamId::new(scope, kind);
-                let first = held.seq(stream, author).saturating_add(1);
+                let told =
+                    new.after.iter().filter(|chain| chain.author == author && chain.stream == stream.to_string());
+                let there = told.map(|chain| chain.last).max().unwrap_or(0).max(held.seq(stream, author));
+                let first = there.saturating_add(1);
                 if first <= head.seq {
                     streams.entry(stream).or_default().push((author, first, head.seq));
                     plan.credentials.extend(self.protocol.credential(author).cloned());
