@@ -1,5 +1,7 @@
 //! `parcel`: entries in a file, by the running node or, when none runs, on its data directory.
 
+mod qr;
+
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -34,7 +36,11 @@ pub enum Parcel {
 #[derive(Debug, clap::Args)]
 pub struct Export {
     /// The file to write; it must not exist. `-` writes to standard output
-    file: PathBuf,
+    #[arg(required_unless_present = "qr")]
+    file: Option<PathBuf>,
+    /// Draws QR codes into this folder, or to the terminal for `-`; for small parcels
+    #[arg(long, value_name = "FOLDER")]
+    qr: Option<PathBuf>,
     /// Only this mission, by name or id, with the org's enrolments
     #[arg(long)]
     mission: Option<String>,
@@ -56,7 +62,11 @@ pub struct Export {
 #[derive(Debug, clap::Args)]
 pub struct Import {
     /// The file; `-` reads standard input
-    file: PathBuf,
+    #[arg(required_unless_present = "qr")]
+    file: Option<PathBuf>,
+    /// Texts that a scanner read off QR codes, one a line, in any order; `-` reads standard input
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "file")]
+    qr: Vec<PathBuf>,
 }
 
 /// The node: by its API, or opened here when it does not run.
@@ -121,8 +131,8 @@ fn key(global: &Global) -> Result<()> {
 }
 
 fn export(global: &Global, args: &Export) -> Result<()> {
-    if args.file.exists() {
-        bail!("{} is there already; give another name", args.file.display());
+    if let Some(file) = args.file.as_ref().filter(|file| file.exists()) {
+        bail!("{} is there already; give another name", file.display());
     }
     let after = args.after.as_deref().map(|file| earlier(global, file)).transpose()?.unwrap_or_default();
     let mut seal_to = args.seal_to.clone();
@@ -139,10 +149,15 @@ fn export(global: &Global, args: &Export) -> Result<()> {
     let mission = mission.map(|id| id.parse()).transpose()?;
     let new = ParcelNew { mission, for_device: args.for_device.clone(), after, seal_to };
     let bytes = node.export(&new)?;
-    write(&args.file, &bytes)?;
-    if args.file != Path::new("-") {
-        let contents = parcel_reader(&DataDir::new(&global.data))?.inspect(&bytes)?;
-        tell(global, &contents);
+    if let Some(file) = &args.file {
+        write(file, &bytes)?;
+    }
+    if let Some(place) = &args.qr {
+        qr::draw(&bytes, place)?;
+    }
+    let places = [&args.file, &args.qr];
+    if !places.into_iter().flatten().any(|place| place == Path::new("-")) {
+        tell(global, &parcel_reader(&DataDir::new(&global.data))?.inspect(&bytes)?);
     }
     Ok(())
 }
@@ -182,7 +197,10 @@ fn tell(global: &Global, contents: &ParcelContents) {
 }
 
 fn import(global: &Global, args: &Import) -> Result<()> {
-    let bytes = read(&args.file)?;
+    let bytes = match &args.file {
+        Some(file) => read(file)?,
+        None => qr::collect(&args.qr)?,
+    };
     let report = Node::of(global)?.import(&bytes)?;
     if global.json {
         println!("{report}");

@@ -1,6 +1,7 @@
 //! Parcels: gathered from an engine and sealed, opened and handed to an engine in portions. It knows files' bytes only,
 //! and asks the engine by commands, so a running node and a stopped one make and take the same parcels.
 
+pub mod frames;
 pub mod sealing;
 pub mod steps;
 
