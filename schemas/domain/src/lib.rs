@@ -23,6 +23,7 @@ pub mod incident;
 pub mod message;
 pub mod mission;
 pub mod parcel;
+pub mod power;
 pub mod query;
 pub mod record;
 pub mod refusal;

@@ -15,6 +15,7 @@ use holdfast_domain::incident::{Incident, IncidentChange, IncidentNew, IncidentS
 use holdfast_domain::message::{Message, MessageNew};
 use holdfast_domain::mission::{Mission, MissionChange, MissionNew, MissionStatus};
 use holdfast_domain::parcel::{ParcelContents, ParcelImported, ParcelNew};
+use holdfast_domain::power::PowerState;
 use holdfast_domain::scope::StreamKind;
 use holdfast_domain::task::{Task, TaskChange, TaskNew, TaskStatus};
 use holdfast_domain::track::{Fix, TrackNew, UnitPosition};
@@ -162,6 +163,7 @@ fn states_read_in_the_schema_as_they_are_written() {
     check(TaskStatus::ALL);
     check(UnitStatus::ALL);
     check(&StreamKind::ALL);
+    check(PowerState::ALL);
 }
 
 #[test]

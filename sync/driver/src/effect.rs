@@ -19,7 +19,7 @@ pub enum Reply {
     Edited(Result<Vec<Result<Outcome, Refusal>>, Refusal>),
     /// To [`crate::event::Command::Status`].
     Status(Box<NodeStatus>),
-    /// To [`crate::event::Command::Pause`].
+    /// To [`crate::event::Command::Pause`] and [`crate::event::Command::Power`].
     Done(Result<(), Refusal>),
     /// To [`crate::event::Command::Invite`]: the secret and when it expires.
     Invited(Result<([u8; 16], u64), Refusal>),

@@ -9,6 +9,7 @@ use holdfast_domain::entry::Entry;
 use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm, capability};
 use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, PublicKey};
 use holdfast_domain::limits::{PACK_ENTRIES_MAX, PACK_RAW_BYTES, SIGNED_SPAN_BYTES, UNSIGNED_RUN_ENTRIES_MAX};
+use holdfast_domain::power::PowerStatus;
 use holdfast_domain::record::Patch;
 use holdfast_domain::refusal::Refusal;
 use holdfast_domain::scope::{Family, StreamId};
@@ -59,6 +60,8 @@ pub(crate) struct Core {
     pub(crate) peers: Peers,
     pub(crate) rng: ChaCha12Rng,
     pub(crate) counters: BTreeMap<&'static str, u64>,
+    /// What the node runs on; its policy says what sync may spend. The driver alone learns of it, so it is not on disk.
+    pub(crate) power: PowerStatus,
 }
 
 /// One step under way: an open transaction, and effects that wait for its commit.
@@ -240,6 +243,7 @@ impl Core {
             peers,
             rng,
             counters: BTreeMap::new(),
+            power: PowerStatus::default(),
             config,
         })
     }
@@ -403,6 +407,10 @@ impl Core {
             }
             Command::Invite(new) => Reply::Invited(self.invite(step, &new)?),
             Command::Enrol { secret_hash, key } => Reply::Enrolled(self.enrol(step, secret_hash, &key)?),
+            Command::Power(power) => {
+                self.power = *power;
+                Reply::Done(Ok(()))
+            }
             Command::Parcel(request) => Reply::Parcel(self.parcel(step, request)?),
             Command::Doctor => return Ok(()),
         };

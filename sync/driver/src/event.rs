@@ -4,6 +4,7 @@ use holdfast_domain::api::InvitationNew;
 use holdfast_domain::edit::Edit;
 use holdfast_domain::frame::LinkId;
 use holdfast_domain::identity::{DeviceId, PublicKey};
+use holdfast_domain::power::PowerStatus;
 
 use crate::parcel::steps::ParcelStep;
 
@@ -84,6 +85,8 @@ pub enum Command {
     },
     /// Check everything; rebuild the views.
     Doctor,
+    /// The supplies were looked at: what the node runs on from now on.
+    Power(Box<PowerStatus>),
     /// One step in making or taking a parcel.
     Parcel(ParcelStep),
 }

@@ -7,6 +7,7 @@ use holdfast_domain::api::{DoctorReport, Invitation, InvitationNew, NodeStatus};
 use holdfast_domain::edit::{Edit, Outcome};
 use holdfast_domain::identity::DeviceId;
 use holdfast_domain::parcel::{ParcelContents, ParcelImported, ParcelNew};
+use holdfast_domain::power::PowerStatus;
 use holdfast_domain::refusal::Refusal;
 use holdfast_store::error::StoreError;
 use holdfast_store::views::Views;
@@ -127,6 +128,14 @@ impl Handle {
     /// Keeps the link with a device quiet, or ends that.
     pub async fn pause(&self, device: DeviceId, paused: bool) -> Result<(), Failed> {
         match self.call(Command::Pause { device, paused }).await? {
+            Reply::Done(result) => Ok(result?),
+            _ => Err(Failed::Stopped),
+        }
+    }
+
+    /// Tells the engine what the node runs on from now on.
+    pub async fn power(&self, power: PowerStatus) -> Result<(), Failed> {
+        match self.call(Command::Power(Box::new(power))).await? {
             Reply::Done(result) => Ok(result?),
             _ => Err(Failed::Stopped),
         }

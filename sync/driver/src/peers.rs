@@ -174,6 +174,7 @@ impl Core {
             quarantined: store.quarantined_count()?,
             clock_offset_ms: self.peers.clock_offset_ms(),
             wall_ms: now.wall_ms,
+            power: self.power.clone(),
             peers,
             counters,
         })

@@ -46,10 +46,7 @@ fn scan_characters(text: &str) -> String {
     const DOT: usize = 4;
     let rows: Vec<Vec<char>> = text.lines().map(|line| line.chars().collect()).collect();
     // A block of characters is light on a dark terminal, so what is not drawn is dark.
-    let light = |x: usize, y: usize| match (rows[y / 2][x], y % 2) {
-        ('█', _) | ('▀', 0) | ('▄', 1) => true,
-        _ => false,
-    };
+    let light = |x: usize, y: usize| matches!((rows[y / 2][x], y % 2), ('█', _) | ('▀', 0) | ('▄', 1));
     // The last row of characters may reach half a character beyond the picture.
     let (width, height) = (rows[0].len(), (rows.len() * 2).min(rows[0].len()));
     scanned(width * DOT, height * DOT, |x, y| !light(x / DOT, y / DOT))
