@@ -127,3 +127,11 @@ pub const COMMIT_SPAN_MS: u64 = 200;
 pub const PATIENCE_MS: u64 = 2_000;
 /// What saying who holds what may take of a link of known rate, one part in so many.
 pub const ANNOUNCE_SHARE: u64 = 50;
+/// Largest parcel: what a Pi can hold in memory a few times over; a larger org exports mission by mission.
+pub const PARCEL_BYTES_MAX: usize = 64 << 20;
+/// Header of a parcel: a credential and a few numbers, with room for a long name.
+pub const PARCEL_HEADER_BYTES_MAX: usize = 4 << 10;
+/// What all packs of a parcel may unpack to together; a bomb is cut off here before anything is taken in.
+pub const PARCEL_UNPACKED_BYTES_MAX: usize = 512 << 20;
+/// Packs of a parcel that one step takes in: other work waits for about 2 MiB of bodies at most.
+pub const PARCEL_STEP_PACKS: usize = 8;

@@ -10,6 +10,7 @@ use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm, capability};
 use holdfast_domain::frontier::Mark;
 use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, PublicKey};
 use holdfast_domain::limits::{PACK_ENTRIES_MAX, SIGNED_SPAN_BYTES, UNSIGNED_RUN_ENTRIES_MAX};
+use holdfast_domain::power::PowerStatus;
 use holdfast_domain::record::Patch;
 use holdfast_domain::refusal::Refusal;
 use holdfast_domain::scope::{Family, StreamId};
@@ -63,15 +64,17 @@ pub(crate) struct Core {
     /// Marks that peers may name, to be written down with the next commit.
     marks: Vec<(Mark, u64)>,
     pub(crate) counters: BTreeMap<&'static str, u64>,
+    /// What the node runs on; its policy says what sync may spend. The driver alone learns of it, so it is not on disk.
+    pub(crate) power: PowerStatus,
 }
 
 /// What a pack is to hold.
-struct Wanted {
-    stream: StreamId,
+pub(crate) struct Wanted {
+    pub(crate) stream: StreamId,
     /// Whose entries, each from which number on.
-    authors: Vec<(AuthorId, u64)>,
-    bundle: bool,
-    raw_bytes: usize,
+    pub(crate) authors: Vec<(AuthorId, u64)>,
+    pub(crate) bundle: bool,
+    pub(crate) raw_bytes: usize,
 }
 
 /// One step under way: an open transaction, and effects that wait for its commit.
@@ -113,12 +116,14 @@ impl Engine {
 
     /// Takes the events in, commits once, and returns what is to be done.
     pub fn step(&mut self, now: Now, events: Vec<Event>) -> Vec<Effect> {
-        let (links, commands): (Vec<_>, Vec<_>) =
-            events.into_iter().partition(|event| !matches!(event, Event::Command(..)));
-        let tickets: Vec<Ticket> = commands
+        let tickets: Vec<Ticket> = events
             .iter()
             .filter_map(|event| if let Event::Command(ticket, _) = event { Some(*ticket) } else { None })
             .collect();
+        let of_others = |event: &Event| {
+            matches!(event, Event::Command(_, Command::Parcel(_))) || !matches!(event, Event::Command(..))
+        };
+        let (links, commands): (Vec<_>, Vec<_>) = events.into_iter().partition(of_others);
         let mut examined = Vec::new();
         // What peers say is taken in before what people here say: a peer may tell us that our epoch must rise.
         match Self::transact(&self.store, &mut self.core, now, links.into_iter().chain(commands), &mut examined) {
@@ -265,6 +270,7 @@ impl Core {
             rng,
             marks: Vec::new(),
             counters: BTreeMap::new(),
+            power: PowerStatus::default(),
             config,
         })
     }
@@ -331,7 +337,7 @@ impl Core {
         Ok(())
     }
 
-    fn load_pack(&mut self, step: &Step<'_>, link: LinkId, wanted: &Wanted) -> Result<Input, StoreError> {
+    pub(crate) fn load_pack(&mut self, step: &Step<'_>, link: LinkId, wanted: &Wanted) -> Result<Input, StoreError> {
         let stream = wanted.stream;
         let entries = step.store.run(stream, &wanted.authors, wanted.raw_bytes, PACK_ENTRIES_MAX)?;
         let bundle = wanted.bundle && stream.kind.family() == Family::Document;
@@ -355,7 +361,7 @@ impl Core {
         Ok(Input::Loaded { link, stream, entries, bases, form, payload })
     }
 
-    fn unpack(step: &Step<'_>, link: LinkId, mut pack: Pack) -> Result<Input, StoreError> {
+    pub(crate) fn unpack(step: &Step<'_>, link: LinkId, mut pack: Pack) -> Result<Input, StoreError> {
         let payload = std::mem::take(&mut pack.payload);
         let bodies = holdfast_replica::pack::unpack(pack.form, &payload, &pack.ranges).map_err(|error| chain(&error));
         let mut mine = Vec::new();
@@ -369,7 +375,7 @@ impl Core {
     }
 
     /// Begins a fresh life as an author: own entries turned up that this store does not have.
-    fn raise_epoch(&mut self, step: &mut Step<'_>) -> Result<Input, StoreError> {
+    pub(crate) fn raise_epoch(&mut self, step: &mut Step<'_>) -> Result<Input, StoreError> {
         // A random stride, so that two clones that both rise do not meet again on one number.
         let stride = 1 + (self.rng.next_u32() & 0xffff);
         self.credential.epoch = self.credential.epoch.saturating_add(stride);
@@ -430,6 +436,11 @@ impl Core {
             }
             Command::Invite(new) => Reply::Invited(self.invite(step, &new)?),
             Command::Enrol { secret_hash, key } => Reply::Enrolled(self.enrol(step, secret_hash, &key)?),
+            Command::Power(power) => {
+                self.power = *power;
+                Reply::Done(Ok(()))
+            }
+            Command::Parcel(request) => Reply::Parcel(self.parcel(step, request)?),
             Command::Doctor => return Ok(()),
         };
         step.reply(ticket, reply);

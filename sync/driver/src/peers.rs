@@ -118,6 +118,16 @@ impl Peers {
         self.known.entry(id).or_default().device = Some(device);
     }
 
+    /// Every device known, with its credential.
+    pub(crate) fn devices(&self) -> impl Iterator<Item = &DeviceCredential> {
+        self.known.values().filter_map(|peer| peer.device.as_ref())
+    }
+
+    /// What a device is known to hold.
+    pub(crate) fn held_by(&self, device: DeviceId) -> Option<&Frontier> {
+        self.known.get(&device).map(|peer| &peer.holds)
+    }
+
     pub(crate) fn device_of(&self, link: LinkId) -> Option<DeviceId> {
         self.links.get(&link).copied()
     }
@@ -176,6 +186,7 @@ impl Core {
             quarantined: store.quarantined_count()?,
             clock_offset_ms: self.peers.clock_offset_ms(),
             wall_ms: now.wall_ms,
+            power: self.power.clone(),
             peers,
             counters,
         })

@@ -1,5 +1,7 @@
 //! The targets, with inputs that a mutation can start from.
 
+mod parcel;
+
 use ed25519_dalek::{Signer, SigningKey};
 use holdfast_domain::clock::{Hlc, Now};
 use holdfast_domain::entry::{Digest, Entry, EntryKey, ShortDigest, Signature};
@@ -26,13 +28,16 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 6] = [
+pub const ALL: [Target; 9] = [
     Target { name: "frame", run: frame, seeds: frames },
     Target { name: "session", run: session, seeds: frames },
     Target { name: "body", run: body, seeds: bodies },
     Target { name: "unpack", run: unpack, seeds: payloads },
     Target { name: "merge", run: merge, seeds: bodies },
     Target { name: "import", run: import, seeds: imports },
+    Target { name: "parcel", run: parcel::file, seeds: parcel::files },
+    Target { name: "parcel_body", run: parcel::body, seeds: parcel::bodies },
+    Target { name: "parcel_frame", run: parcel::frame, seeds: parcel::frames },
 ];
 
 fn mission() -> MissionId {

@@ -13,6 +13,8 @@ use holdfast_domain::refusal::Refusal;
 use holdfast_driver::effect::{Effect, Notice, Reply};
 use holdfast_driver::engine::{Engine, EngineConfig};
 use holdfast_driver::event::{Command, EditOptions, Event, Ticket};
+use holdfast_driver::parcel::ParcelReader;
+use holdfast_driver::parcel::sealing::ParcelKey;
 use holdfast_store::store::Store;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -384,6 +386,34 @@ impl World {
     /// Makes one edit at a node.
     pub fn edit(&mut self, node: usize, edit: Edit) -> Result<Outcome, Refusal> {
         self.edits(node, vec![edit])?.remove(0)
+    }
+
+    /// Asks a node something, as a face does.
+    pub fn ask(&mut self, node: usize, command: Command) -> Reply {
+        self.serial += 1;
+        let ticket = Ticket(self.serial);
+        self.step(node, vec![Event::Command(ticket, command)]);
+        self.replies.remove(&ticket).expect("a node that is on answers")
+    }
+
+    /// What a node proves and reads parcels with.
+    pub fn parcel_reader(&self, node: usize) -> ParcelReader {
+        let node = &self.nodes[node];
+        ParcelReader {
+            org: node.device.org,
+            authority: public(&self.authority),
+            key: ParcelKey::of_device(&SigningKey::from_bytes(&node.key)),
+        }
+    }
+
+    /// A node's private key, for those who lie in its name.
+    pub fn key(&self, node: usize) -> SigningKey {
+        SigningKey::from_bytes(&self.nodes[node].key)
+    }
+
+    /// A node's credential.
+    pub fn device(&self, node: usize) -> &DeviceCredential {
+        &self.nodes[node].device
     }
 
     /// What nodes told their people.
