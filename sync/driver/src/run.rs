@@ -271,6 +271,8 @@ fn transport_config(dir: &DataDir, config: &NodeConfig, engine: &Engine) -> Tran
         peers,
         mdns: config.mdns.then(|| config.mdns_interfaces.clone()),
         clock_floor_ms: engine.clock_floor_ms(),
+        profile: None,
+        ceiling_bps: None,
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use crate::error::TransportError;
 use crate::identity::{DeviceKey, Membership, SERVER_NAME, certified_key};
 use crate::link::{self, Outbox, Slow};
+use crate::profile::{LinkProfile, Side};
 use crate::{discovery, peers, profile, tls};
 
 /// Settings of the endpoint.
@@ -30,6 +31,10 @@ pub struct TransportConfig {
     pub mdns: Option<Vec<String>>,
     /// Certificates are judged by a time no earlier than this, Unix milliseconds.
     pub clock_floor_ms: u64,
+    /// What kind of link peers are reached over; `None`: it is measured.
+    pub profile: Option<LinkProfile>,
+    /// The most that may be sent on one link, bits a second.
+    pub ceiling_bps: Option<u64>,
 }
 
 /// What connections bring.
@@ -185,10 +190,10 @@ impl Transport {
 fn open(config: &TransportConfig, key: &DeviceKey, membership: &Membership) -> Result<Endpoint, TransportError> {
     let floor_ms = config.clock_floor_ms;
     let mut server = quinn::ServerConfig::with_crypto(Arc::new(tls::peer_server(key, membership, floor_ms)?));
-    server.transport_config(profile::lan());
+    server.transport_config(profile::transport(config.profile, Side::Answers, config.ceiling_bps));
     server.max_incoming(256);
     let mut client = quinn::ClientConfig::new(Arc::new(tls::peer_client(key, membership, floor_ms)?));
-    client.transport_config(profile::lan());
+    client.transport_config(profile::transport(config.profile, Side::Dials, config.ceiling_bps));
     let mut endpoint = bind(server, config.listen)?;
     endpoint.set_default_client_config(client);
     Ok(endpoint)

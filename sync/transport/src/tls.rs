@@ -48,7 +48,7 @@ fn wrong(error: impl std::fmt::Display) -> TransportError {
 }
 
 /// For the side that is dialled.
-pub(crate) fn peer_server(
+pub fn peer_server(
     key: &DeviceKey,
     membership: &Membership,
     floor_ms: u64,
@@ -63,7 +63,7 @@ pub(crate) fn peer_server(
 }
 
 /// For the side that dials.
-pub(crate) fn peer_client(
+pub fn peer_client(
     key: &DeviceKey,
     membership: &Membership,
     floor_ms: u64,

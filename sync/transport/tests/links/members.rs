@@ -6,6 +6,7 @@ use std::time::Duration;
 use holdfast_domain::identity::DeviceRole;
 use holdfast_transport::endpoint::{LinkEvent, Transport, TransportConfig};
 use holdfast_transport::identity::{Authority, DeviceKey, Membership};
+use holdfast_transport::profile::LinkProfile;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -53,6 +54,8 @@ pub(crate) fn node(
         peers: peers.iter().map(ToString::to_string).collect(),
         mdns: None,
         clock_floor_ms: ISSUED_MS,
+        profile: Some(LinkProfile::Lan),
+        ceiling_bps: None,
     };
     Transport::bind(config, key, membership).expect("an endpoint")
 }
