@@ -6,6 +6,8 @@
 
 use std::time::{Duration, Instant};
 
+use quinn::ConnectionStats;
+
 use crate::controller::Steered;
 
 /// A link is stalled when nothing was heard for so many round trips although something was said.
@@ -18,10 +20,40 @@ const SLACK: Duration = Duration::from_millis(250);
 pub struct Glimpse {
     /// Datagrams received.
     pub heard: u64,
-    /// Datagrams sent.
+    /// Frames sent that the peer must acknowledge.
     pub said: u64,
     /// Round trip as measured of late.
     pub rtt: Duration,
+}
+
+impl Glimpse {
+    /// From quinn's statistics. Acknowledgements are not answered, so they count as nothing said.
+    pub fn of(stats: &ConnectionStats) -> Self {
+        let sent = &stats.frame_tx;
+        let said = [
+            sent.ack_frequency,
+            sent.crypto,
+            sent.data_blocked,
+            sent.datagram,
+            u64::from(sent.handshake_done),
+            sent.immediate_ack,
+            sent.max_data,
+            sent.max_stream_data,
+            sent.max_streams_uni,
+            sent.new_connection_id,
+            sent.new_token,
+            sent.path_challenge,
+            sent.path_response,
+            sent.ping,
+            sent.reset_stream,
+            sent.retire_connection_id,
+            sent.stop_sending,
+            sent.stream,
+            sent.stream_data_blocked,
+            sent.streams_blocked_uni,
+        ];
+        Self { heard: stats.udp_rx.datagrams, said: said.iter().sum(), rtt: stats.path.rtt }
+    }
 }
 
 /// Watches one link's counters for silence.
@@ -64,7 +96,8 @@ impl Watch {
             self.said = glimpse.said;
             self.unanswered_since.get_or_insert(now);
         }
-        let patience = glimpse.rtt * STALLED_AFTER_ROUND_TRIPS + SLACK;
+        // Links that are tried rarely are slow, and a packet there may wait behind others of the same round trip.
+        let patience = glimpse.rtt * STALLED_AFTER_ROUND_TRIPS + SLACK.max(self.interval / 4);
         if self.unanswered_since.is_none_or(|since| now.saturating_duration_since(since) < patience) {
             return Verdict::Lively;
         }

@@ -8,11 +8,14 @@ pub mod endpoint;
 pub mod enrolment;
 pub mod error;
 pub mod identity;
+pub mod peers;
 pub mod profile;
 pub mod steering;
 pub mod tls;
 
 mod discovery;
+mod inbox;
 mod link;
-mod peers;
+mod pulse;
 mod secret_file;
+mod tickets;

@@ -4,4 +4,5 @@ mod goodput;
 mod handshake;
 mod outage;
 mod pair;
+mod resumption;
 mod wire;

@@ -12,9 +12,7 @@ use crate::wire::Nature;
 fn look(pair: &mut Pair, watch: &mut Watch, end: usize) {
     let now = pair.now;
     let connection = pair.connection(end);
-    let stats = connection.stats();
-    let glimpse = Glimpse { heard: stats.udp_rx.datagrams, said: stats.udp_tx.datagrams, rtt: stats.path.rtt };
-    if watch.look(now, glimpse) == (Verdict::Stalled { beacon: true }) {
+    if watch.look(now, Glimpse::of(&connection.stats())) == (Verdict::Stalled { beacon: true }) {
         grant_passage(connection.congestion_state().clone_box());
         // A datagram that finds no room is as good as one that was lost.
         drop(connection.datagrams().send(Vec::new().into(), true));
@@ -57,7 +55,7 @@ fn comes_back(profile: Option<LinkProfile>, nature: Nature, outage_s: u64, bulk:
     let before = pair.ends[LISTENER].read_bytes;
     step(&mut pair, back + Duration::from_mins(5), &|pair| pair.ends[LISTENER].read_bytes > before);
     assert!(!pair.ends[DIALLER].lost, "the link was given up");
-    pair.elapsed() - back
+    pair.elapsed().saturating_sub(back)
 }
 
 #[test]

@@ -70,14 +70,27 @@ fn end(port: u16, server: Option<ServerConfig>, seed: u64) -> End {
 impl Pair {
     /// Both ends know the same kind of link; `natures` are of the way out and the way back.
     pub(crate) fn new(profile: Option<LinkProfile>, natures: [Nature; 2], seed: u64) -> Self {
+        Self::acquainted(profile, natures, seed, None)
+    }
+
+    /// The same; both ends remember a round trip.
+    pub(crate) fn acquainted(
+        profile: Option<LinkProfile>,
+        natures: [Nature; 2],
+        seed: u64,
+        rtt: Option<Duration>,
+    ) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         let authority = Authority::load_or_create(&home.path().join("authority")).expect("an authority");
         let (a, b) = (member(home.path(), &authority, "a"), member(home.path(), &authority, "b"));
         let crypto = tls::peer_server(&b.0, &b.1, ISSUED_MS).expect("settings");
         let mut server = ServerConfig::with_crypto(Arc::new(crypto));
-        server.transport_config(profile::transport(profile, Side::Answers, None));
-        let mut client = ClientConfig::new(Arc::new(tls::peer_client(&a.0, &a.1, ISSUED_MS).expect("settings")));
-        client.transport_config(profile::transport(profile, Side::Dials, None));
+        server.transport_config(profile::transport(profile, Side::Answers, None, rtt));
+        server.validation_token_config(profile::no_tokens());
+        let mut remembers = tls::peer_client(&a.0, &a.1, ISSUED_MS).expect("settings");
+        remembers.resumption = rustls::client::Resumption::in_memory_sessions(8);
+        let mut client = ClientConfig::new(Arc::new(tls::quic_client(remembers).expect("settings")));
+        client.transport_config(profile::transport(profile, Side::Dials, None, rtt));
         let now = Instant::now();
         Self {
             begun: now,
@@ -98,6 +111,13 @@ impl Pair {
             .expect("a connection begins");
         dialler.connection = Some(connection);
         (dialler.connected_at, dialler.lost) = (None, false);
+    }
+
+    /// Ends the connection at one end.
+    pub(crate) fn hang_up(&mut self, end: usize) {
+        let now = self.now;
+        self.connection(end).close(now, 0_u32.into(), Vec::new().into());
+        self.drive(end);
     }
 
     pub(crate) fn connection(&mut self, end: usize) -> &mut Connection {

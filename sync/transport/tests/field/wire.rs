@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// UDP and IPv4 around each datagram.
-const HEADERS_BYTES: u64 = 28;
+pub(crate) const HEADERS_BYTES: u64 = 28;
 
 /// What a link is like.
 #[derive(Debug, Clone, Copy)]

@@ -8,7 +8,7 @@ use holdfast_transport::error::TransportError;
 use holdfast_transport::identity::{DeviceKey, Membership};
 use tokio::sync::mpsc;
 
-use crate::members::{ISSUED_MS, local, next, node, org};
+use crate::members::{ISSUED_MS, local, next, node, org, peer_address};
 
 /// Nothing may come within a time in which many handshakes fit.
 async fn nobody_comes(events: &mut mpsc::Receiver<LinkEvent>) {
@@ -33,7 +33,7 @@ async fn an_expired_certificate_is_turned_away() {
     let late = org.member_for("b", 1);
     let config = TransportConfig {
         listen: local(),
-        peers: vec![listener.local_addr().to_string()],
+        peers: vec![peer_address(&listener.local_addr())],
         mdns: None,
         clock_floor_ms: ISSUED_MS + 3 * 24 * 3_600_000,
         profile: None,
