@@ -5,6 +5,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_domain::limits::{FRAME_BYTES_MAX, LINK_QUEUE_BYTES_MAX};
+use holdfast_domain::scope::Class;
 use quinn::{AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, ValidationTokenConfig, VarInt};
 
 use crate::controller::Factory;
@@ -89,29 +91,24 @@ pub struct Knobs {
     pub ack_every: Option<(u32, Duration)>,
     /// Packets of the first window: what may stand in the queue of a link of which nothing is known.
     pub initial_packets: u32,
-    /// What may be received on all streams together and not be read yet: a few products of rate and round trip.
-    pub receive_window_bytes: u32,
-    /// What may be sent and wait for its acknowledgement. Quinn takes this much ahead, and what it has taken can only be
-    /// overtaken by streams of higher classes.
-    pub send_window_bytes: u64,
 }
+
+/// Wi-Fi, from which the other kinds differ.
+const WIFI: Knobs = Knobs {
+    initial_rtt: Duration::from_millis(150),
+    packet_threshold: 4,
+    time_threshold: 9.0 / 8.0,
+    idle_timeout: Duration::from_secs(15),
+    keep_alive: Duration::from_secs(5),
+    beacon: Duration::from_secs(1),
+    find_mtu: false,
+    segmentation_offload: true,
+    ack_every: None,
+    initial_packets: 10,
+};
 
 /// The knobs of a kind of link; `None` is a safe middle from which the controller measures.
 pub fn knobs(profile: Option<LinkProfile>) -> Knobs {
-    let wifi = Knobs {
-        initial_rtt: Duration::from_millis(150),
-        packet_threshold: 4,
-        time_threshold: 9.0 / 8.0,
-        idle_timeout: Duration::from_secs(15),
-        keep_alive: Duration::from_secs(5),
-        beacon: Duration::from_secs(1),
-        find_mtu: false,
-        segmentation_offload: true,
-        ack_every: None,
-        initial_packets: 10,
-        receive_window_bytes: 8 << 20,
-        send_window_bytes: 8 << 20,
-    };
     match profile {
         Some(LinkProfile::Lan) => Knobs {
             initial_rtt: Duration::from_millis(30),
@@ -120,9 +117,9 @@ pub fn knobs(profile: Option<LinkProfile>) -> Knobs {
             idle_timeout: Duration::from_secs(6),
             keep_alive: Duration::from_secs(2),
             find_mtu: true,
-            ..wifi
+            ..WIFI
         },
-        Some(LinkProfile::Wifi) => wifi,
+        Some(LinkProfile::Wifi) => WIFI,
         // Nobody has said that the link takes bursts, and a peer may be behind a slow hop further on.
         None => Knobs {
             initial_rtt: Duration::from_millis(200),
@@ -130,7 +127,7 @@ pub fn knobs(profile: Option<LinkProfile>) -> Knobs {
             // A handshake over a modem that loses much takes most of a minute.
             idle_timeout: Duration::from_mins(1),
             keep_alive: Duration::from_secs(15),
-            ..wifi
+            ..WIFI
         },
         Some(LinkProfile::Lte) => Knobs {
             initial_rtt: Duration::from_millis(200),
@@ -139,7 +136,7 @@ pub fn knobs(profile: Option<LinkProfile>) -> Knobs {
             keep_alive: Duration::from_secs(12),
             beacon: Duration::from_secs(2),
             segmentation_offload: false,
-            ..wifi
+            ..WIFI
         },
         Some(LinkProfile::Sat) => Knobs {
             initial_rtt: Duration::from_millis(700),
@@ -150,7 +147,7 @@ pub fn knobs(profile: Option<LinkProfile>) -> Knobs {
             segmentation_offload: false,
             // The way back is often the narrow one.
             ack_every: Some((3, Duration::from_millis(50))),
-            ..wifi
+            ..WIFI
         },
         Some(LinkProfile::Narrowband) => Knobs {
             initial_rtt: Duration::from_millis(800),
@@ -162,9 +159,7 @@ pub fn knobs(profile: Option<LinkProfile>) -> Knobs {
             segmentation_offload: false,
             ack_every: Some((3, Duration::from_millis(250))),
             initial_packets: 2,
-            receive_window_bytes: 1 << 20,
-            send_window_bytes: 64 << 10,
-            ..wifi
+            ..WIFI
         },
     }
 }
@@ -180,6 +175,16 @@ pub enum Side {
 
 /// Patience of a node that answers and has been told nothing of its links: that of the most patient dialler.
 const ANSWERS_IDLE: Duration = Duration::from_mins(3);
+
+const CLASSES: u32 = Class::ALL.len() as u32;
+
+/// A frame and then some may wait unread on a stream; more is the sender's to hold. All streams together may hold as much
+/// as each of them, so that a class whose frames are not taken leaves the others theirs.
+const STREAM_WINDOW_BYTES: u32 = (FRAME_BYTES_MAX + (256 << 10)) as u32;
+
+/// What may be sent and wait for its acknowledgement, on all streams together: more than the protocol has in flight in all
+/// classes, or bulk would keep an alert out of quinn's hands. What quinn has is sent by class.
+const SEND_WINDOW_BYTES: u64 = LINK_QUEUE_BYTES_MAX as u64;
 
 /// Datagrams that may wait, bytes, received or to be sent: some thirty positions; the oldest go first.
 const DATAGRAM_BYTES: usize = 8 << 10;
@@ -211,12 +216,11 @@ pub fn transport(
         .mtu_discovery_config(knobs.find_mtu.then(MtuDiscoveryConfig::default))
         .enable_segmentation_offload(knobs.segmentation_offload)
         // One stream a class; no more can be opened.
-        .max_concurrent_uni_streams(VarInt::from_u32(6))
+        .max_concurrent_uni_streams(VarInt::from_u32(CLASSES))
         .max_concurrent_bidi_streams(VarInt::from_u32(0))
-        // A frame and then some may wait unread on a stream; more is the sender's to hold.
-        .stream_receive_window(VarInt::from_u32(knobs.receive_window_bytes.min(2 << 20)))
-        .receive_window(VarInt::from_u32(knobs.receive_window_bytes))
-        .send_window(knobs.send_window_bytes)
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW_BYTES))
+        .receive_window(VarInt::from_u32(CLASSES * STREAM_WINDOW_BYTES))
+        .send_window(SEND_WINDOW_BYTES)
         // A handshake of two certificates is below 4 kB each way; more is nobody's.
         .crypto_buffer_size(16 << 10)
         // It would tell observers the round trip, and nobody here reads it.

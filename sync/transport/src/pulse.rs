@@ -121,7 +121,12 @@ fn tell(
     rtt: Duration,
 ) {
     let steered = connection.congestion_state().into_any().downcast::<Steered>();
-    let rate_bps = steered.ok().and_then(|steered| steered.steering().rate_bps());
+    let Some(steering) = steered.as_deref().ok().map(Steered::steering) else { return };
+    // Until then quinn's round trip is the assumed one.
+    if steering.shortest_rtt().is_none() {
+        return;
+    }
+    let rate_bps = steering.rate_bps();
     pulse.rate_bps.store(rate_bps.unwrap_or(0), Ordering::Relaxed);
     let now = Instant::now();
     if told.is_some_and(|told| !told.is_outdated(now, rate_bps, rtt)) {

@@ -19,7 +19,7 @@ const THIN: f64 = 0.75;
 const FLOOR: f64 = 0.75;
 const CAP: f64 = 1.15;
 /// Growth and decrease per round trip at full error of the queueing delay.
-const GROW: f64 = 0.125;
+const GROW: f64 = 0.18;
 const SHRINK: f64 = 0.25;
 /// Loss beyond this is not made good: more than double the traffic helps nobody.
 const LOSS_MAX: f64 = 0.5;
@@ -93,6 +93,8 @@ pub struct Steering {
     ceiling_bytes_per_s: Option<f64>,
     window_bytes: f64,
     search: Option<Search>,
+    /// When the search ended: what was sent before stands in the queue that it made, and says nothing of the window since.
+    found_at: Option<Instant>,
     thin: bool,
     shortest: Shortest,
     recent: VecDeque<(Instant, Duration)>,
@@ -120,6 +122,7 @@ impl Steering {
             ceiling_bytes_per_s: ceiling_bps.map(|bps| bps as f64 / 8.0),
             window_bytes: initial_bytes as f64,
             search: Some(Search::default()),
+            found_at: None,
             thin: false,
             shortest: Shortest::default(),
             recent: VecDeque::new(),
@@ -198,7 +201,7 @@ impl Steering {
             }
             Some(_) => {}
         }
-        self.steer(bytes, idle);
+        self.steer(now, sent, bytes, idle);
     }
 
     /// Packets were given up. That alone says nothing of the link's rate.
@@ -322,12 +325,12 @@ impl Steering {
         0.125 + self.own_loss() * 0.5
     }
 
-    fn steer(&mut self, acked_bytes: u64, idle: bool) {
+    fn steer(&mut self, now: Instant, sent: Instant, acked_bytes: u64, idle: bool) {
         let Some((delay, target)) = self.queue() else { return };
         if let Some(search) = self.search {
             let found = self.round > 2 && delay > target || search.rounds_without_gain >= 3;
             if found && let Some(product) = self.product() {
-                self.search = None;
+                (self.search, self.found_at) = (None, Some(now));
                 self.window_bytes = product + 2.0 * self.packet_bytes as f64;
             } else if !idle {
                 // Doubling slows down as a queue shows, since what was sent meanwhile has yet to stand in it.
@@ -335,10 +338,14 @@ impl Steering {
             }
         } else {
             let error = ((target - delay) / target).clamp(-1.0, 1.0);
-            let gain = if error > 0.0 { GROW } else { SHRINK };
-            if error < 0.0 || !idle && !self.thin {
-                self.window_bytes += gain * error * acked_bytes as f64;
-            }
+            let of_the_search = self.found_at.is_some_and(|found| sent < found);
+            let gain = match error {
+                ..0.0 if of_the_search => 0.0,
+                ..0.0 => SHRINK,
+                _ if idle || self.thin => 0.0,
+                _ => GROW,
+            };
+            self.window_bytes += gain * error * acked_bytes as f64;
         }
         self.hold();
     }

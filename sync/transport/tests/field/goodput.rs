@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use holdfast_domain::scope::Class;
 use holdfast_transport::profile::LinkProfile;
 
 use crate::pair::{DIALLER, LISTENER, Pair};
@@ -27,7 +28,7 @@ fn fill(profile: Option<LinkProfile>, nature: Nature, seed: u64) -> Shown {
     let mut pair = Pair::new(profile, [nature; 2], seed);
     pair.dial();
     assert!(pair.run(Duration::from_mins(1), |pair| pair.ends[DIALLER].connected_at.is_some()), "no handshake");
-    let stream = pair.open(DIALLER);
+    let stream = pair.open(DIALLER, Class::P2);
     let warm = pair.elapsed() + Duration::from_secs(10) + nature.delay * 40;
     let mut flood = |pair: &mut Pair| {
         pair.fill(DIALLER, stream);
@@ -86,7 +87,7 @@ fn a_link_with_next_to_no_queue_is_not_drowned() {
     let mut pair = Pair::new(None, [shallow, nature(MBIT, 200, 0.0)], 1);
     pair.dial();
     assert!(pair.run(Duration::from_secs(10), |pair| pair.ends[DIALLER].connected_at.is_some()), "no handshake");
-    let stream = pair.open(DIALLER);
+    let stream = pair.open(DIALLER, Class::P2);
     pair.run(Duration::from_secs(70), |pair| {
         pair.fill(DIALLER, stream);
         false

@@ -5,4 +5,5 @@ mod handshake;
 mod outage;
 mod pair;
 mod resumption;
+mod urgent;
 mod wire;

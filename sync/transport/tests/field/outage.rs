@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use holdfast_domain::scope::Class;
 use holdfast_transport::beacon::{Glimpse, Verdict, Watch, grant_passage};
 use holdfast_transport::profile::{LinkProfile, knobs};
 
@@ -25,7 +26,7 @@ fn comes_back(profile: Option<LinkProfile>, nature: Nature, outage_s: u64, bulk:
     let mut pair = Pair::new(profile, [nature; 2], 3);
     pair.dial();
     assert!(pair.run(Duration::from_mins(1), |pair| pair.ends[DIALLER].connected_at.is_some()), "no handshake");
-    let stream = pair.open(DIALLER);
+    let stream = pair.open(DIALLER, Class::P2);
     let mut watch = Watch::new(knobs(profile).beacon);
     let cut = pair.elapsed() + Duration::from_secs(10);
     let back = cut + Duration::from_secs(outage_s);

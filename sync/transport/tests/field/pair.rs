@@ -1,10 +1,12 @@
 //! Two real QUIC endpoints without sockets, in virtual time.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_domain::identity::DeviceRole;
+use holdfast_domain::scope::Class;
 use holdfast_transport::identity::{Authority, DeviceKey, Membership};
 use holdfast_transport::profile::{self, LinkProfile, Side};
 use holdfast_transport::tls;
@@ -28,9 +30,10 @@ pub(crate) struct End {
     pub(crate) connection: Option<(ConnectionHandle, Connection)>,
     pub(crate) connected_at: Option<Instant>,
     pub(crate) lost: bool,
-    /// Bytes read from streams, and when the last of them came.
+    /// Bytes read from streams.
     pub(crate) read_bytes: u64,
-    pub(crate) read_at: Option<Instant>,
+    /// The same by stream.
+    pub(crate) read_of: BTreeMap<StreamId, u64>,
     pub(crate) sent_datagrams: u64,
     open: Vec<StreamId>,
 }
@@ -61,7 +64,7 @@ fn end(port: u16, server: Option<ServerConfig>, seed: u64) -> End {
         connected_at: None,
         lost: false,
         read_bytes: 0,
-        read_at: None,
+        read_of: BTreeMap::new(),
         sent_datagrams: 0,
         open: Vec::new(),
     }
@@ -134,8 +137,11 @@ impl Pair {
         while self.connection(end).send_stream(stream).write(&chunk).is_ok_and(|written| written > 0) {}
     }
 
-    pub(crate) fn open(&mut self, end: usize) -> StreamId {
-        self.connection(end).streams().open(Dir::Uni).expect("a stream")
+    /// Opens a stream of a class, as the endpoint does.
+    pub(crate) fn open(&mut self, end: usize, class: Class) -> StreamId {
+        let stream = self.connection(end).streams().open(Dir::Uni).expect("a stream");
+        self.connection(end).send_stream(stream).set_priority(-(class as i32)).expect("it is open");
+        stream
     }
 
     /// Goes on until `done` says so or the time is over; says whether `done` did.
@@ -216,12 +222,12 @@ impl Pair {
                 _ => {}
             }
         }
-        for stream in &end.open {
-            let mut stream = connection.recv_stream(*stream);
+        for id in &end.open {
+            let mut stream = connection.recv_stream(*id);
             let Ok(mut chunks) = stream.read(true) else { continue };
             while let Ok(Some(chunk)) = chunks.next(usize::MAX) {
                 end.read_bytes += chunk.bytes.len() as u64;
-                end.read_at = Some(now);
+                *end.read_of.entry(*id).or_default() += chunk.bytes.len() as u64;
             }
             let _ = chunks.finalize();
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use holdfast_domain::scope::Class;
+
 use crate::pair::{DIALLER, LISTENER, Pair};
 use crate::wire::{HEADERS_BYTES, Nature};
 
@@ -37,7 +39,7 @@ fn meet(pair: &mut Pair) -> Cost {
         // The listener speaks as soon as the dialler's device is proved, as the endpoint does.
         let proved = |pair: &mut Pair| pair.connection(LISTENER).crypto_session().peer_identity().is_some();
         if !spoken && pair.ends[LISTENER].connection.is_some() && proved(pair) {
-            let stream = pair.open(LISTENER);
+            let stream = pair.open(LISTENER, Class::P2);
             spoken = pair.connection(LISTENER).send_stream(stream).write(&[1; 100]).is_ok();
         }
         connected = connected.or(pair.ends[DIALLER].connected_at);
