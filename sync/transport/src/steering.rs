@@ -25,6 +25,8 @@ const SHRINK: f64 = 0.25;
 const LOSS_MAX: f64 = 0.5;
 /// More loss than this must show in a thin round, too, to count as the link's own.
 const LOSS_UNPROVED_MAX: f64 = 0.02;
+/// What a round trip may tremble beyond half of itself.
+const TREMBLING_MAX: Duration = Duration::from_millis(20);
 /// Timers and shared media jitter by this much; it is not a queue.
 const JITTER: Duration = Duration::from_millis(2);
 /// The shortest round trip is believed for this long at least.
@@ -99,6 +101,11 @@ pub struct Steering {
     shortest: Shortest,
     recent: VecDeque<(Instant, Duration)>,
     smoothed: Option<Duration>,
+    /// Round trip of a path without a queue of this sender's, as thin rounds show it: on media that tremble it is more than
+    /// the shortest.
+    empty: Option<Duration>,
+    /// Sum and number of the standing round trips of this round.
+    standing: (Duration, u32),
     batch: Batch,
     delivered_bytes: u64,
     round: u64,
@@ -127,6 +134,8 @@ impl Steering {
             shortest: Shortest::default(),
             recent: VecDeque::new(),
             smoothed: None,
+            empty: None,
+            standing: (Duration::ZERO, 0),
             batch: Batch::default(),
             delivered_bytes: 0,
             round: 0,
@@ -229,6 +238,7 @@ impl Steering {
         {
             self.recent.pop_front();
         }
+        self.standing = (self.standing.0 + self.recent[0].1, self.standing.1 + 1);
     }
 
     fn begin_round(&mut self, now: Instant, limited_by_app: bool) {
@@ -236,7 +246,7 @@ impl Steering {
         self.round_begun = Some((now, self.delivered_bytes));
         self.round_limited_by_app = limited_by_app;
         self.last_was_thin = self.thin;
-        let unproved = self.loss_when_thin.is_none() && self.loss_is_suspect();
+        let unproved = self.empty.is_none() || self.loss_when_thin.is_none() && self.loss_is_suspect();
         self.thin = self.search.is_none() && !self.thin && (unproved || self.round.is_multiple_of(THIN_EVERY_ROUNDS));
     }
 
@@ -247,6 +257,7 @@ impl Steering {
             return;
         }
         self.note_loss();
+        self.note_empty();
         let rate = (self.delivered_bytes - delivered_bytes) as f64 / seconds;
         // A sender that had little to send proves no less than it sent, and nothing more.
         if self.round_limited_by_app && rate <= self.best_rate() {
@@ -282,6 +293,21 @@ impl Steering {
         }
     }
 
+    fn note_empty(&mut self) {
+        let (sum, count) = std::mem::take(&mut self.standing);
+        if self.last_was_thin && count > 0 {
+            let shown = sum / count;
+            self.empty = Some(self.empty.map_or(shown, |empty| (empty + shown) / 2));
+        }
+    }
+
+    /// The round trip of an empty path. Trembling media are believed up to a point; past it there is a queue.
+    fn empty_rtt(&self) -> Option<Duration> {
+        let shortest = self.shortest.get()?;
+        let most = shortest * 3 / 2 + TREMBLING_MAX;
+        Some(self.empty.unwrap_or(shortest).clamp(shortest, most))
+    }
+
     /// Whether more is lost than was when less was sent, or nothing is known of that.
     fn loss_is_suspect(&self) -> bool {
         let known = self.loss_when_thin.map_or(0.0, |loss| loss + 0.1);
@@ -306,23 +332,23 @@ impl Steering {
 
     /// What fills the path without a queue, bytes.
     fn product(&self) -> Option<f64> {
-        let rtt = self.shortest.get()?.as_secs_f64();
+        let rtt = self.empty_rtt()?.as_secs_f64();
         (!self.rates.is_empty()).then(|| self.send_rate() * rtt)
     }
 
     /// Queueing delay now and the one aimed at, seconds.
     fn queue(&self) -> Option<(f64, f64)> {
-        let (shortest, standing) = (self.shortest.get()?, self.recent.front()?.1);
+        let (empty, standing) = (self.empty_rtt()?, self.recent.front()?.1);
         let rate = self.send_rate();
-        let packets = if rate > 0.0 { 2.0 * self.packet_bytes as f64 / rate } else { shortest.as_secs_f64() };
-        let target = packets + shortest.as_secs_f64() * self.queued_share() + JITTER.as_secs_f64();
-        Some((standing.saturating_sub(shortest).as_secs_f64(), target))
+        let packets = if rate > 0.0 { 2.0 * self.packet_bytes as f64 / rate } else { empty.as_secs_f64() };
+        let target = packets + empty.as_secs_f64() * self.queued_share() + JITTER.as_secs_f64();
+        Some((standing.saturating_sub(empty).as_secs_f64(), target))
     }
 
     /// Share of a round trip that may stand in the queue. Where packets are lost, so are acknowledgements, and the queue
     /// must last over the gaps that they leave.
     fn queued_share(&self) -> f64 {
-        0.125 + self.own_loss() * 0.5
+        0.125 + self.own_loss() * 0.3
     }
 
     fn steer(&mut self, now: Instant, sent: Instant, acked_bytes: u64, idle: bool) {

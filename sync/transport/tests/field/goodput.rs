@@ -13,7 +13,7 @@ const MBIT: u64 = 1_000_000;
 fn nature(rate_bps: u64, round_trip_ms: u64, loss: f64) -> Nature {
     let delay = Duration::from_millis(round_trip_ms / 2);
     // A queue of a second, as radios and mobile networks have.
-    Nature { rate_bps, delay, loss, queue_bytes: (rate_bps / 8).max(16_000) }
+    Nature { rate_bps, delay, loss, queue_bytes: (rate_bps / 8).max(16_000), jitter: Duration::ZERO }
 }
 
 /// What a minute of a full link showed, ten seconds and twenty round trips after its start.
@@ -96,4 +96,17 @@ fn a_link_with_next_to_no_queue_is_not_drowned() {
     let share = pair.ends[LISTENER].read_bytes as f64 * 8.0 / (MBIT * 70) as f64;
     println!("1 Mbit/s, 200 ms, queue of 12 packets: {share:.3} of C, {lost:.3} lost to haste");
     assert!(share >= 0.8 && lost <= 0.15, "{share:.3} of C, {lost:.3} lost");
+}
+
+#[test]
+fn a_delay_that_trembles_is_not_taken_for_a_queue() {
+    for (rate_bps, round_trip_ms, jitter_ms, loss) in
+        [(5 * MBIT, 30, 10, 0.02), (MBIT, 100, 40, 0.05), (10 * MBIT, 60, 30, 0.0), (250_000, 600, 100, 0.02)]
+    {
+        let trembling = Nature { jitter: Duration::from_millis(jitter_ms), ..nature(rate_bps, round_trip_ms, loss) };
+        let Shown { share, mean_wait } = fill(None, trembling, 1);
+        println!(
+            "{rate_bps} bit/s, {round_trip_ms} ms and up to {jitter_ms}, loss {loss}: {share:.3} of C(1-p), queue {mean_wait:.0?}"
+        );
+    }
 }

@@ -8,7 +8,7 @@ use crate::pair::{DIALLER, LISTENER, Pair};
 use crate::wire::Nature;
 
 fn modem(loss: f64) -> Nature {
-    Nature { rate_bps: 9_600, delay: Duration::from_millis(500), loss, queue_bytes: 16_000 }
+    Nature { rate_bps: 9_600, delay: Duration::from_millis(500), loss, queue_bytes: 16_000, jitter: Duration::ZERO }
 }
 
 /// How long it takes until both ends are connected; a dialler that gives up dials again.

@@ -70,7 +70,13 @@ fn the_first_useful_byte_follows_an_outage_within_a_beacon_and_one_and_a_half_ro
     ];
     for (profile, rate_bps, round_trip_ms, outage_s) in cases {
         let round_trip = Duration::from_millis(round_trip_ms);
-        let nature = Nature { rate_bps, delay: round_trip / 2, loss: 0.0, queue_bytes: rate_bps / 8 + 8_000 };
+        let nature = Nature {
+            rate_bps,
+            delay: round_trip / 2,
+            loss: 0.0,
+            queue_bytes: rate_bps / 8 + 8_000,
+            jitter: Duration::ZERO,
+        };
         for bulk in [true, false] {
             let took = comes_back(profile, nature, outage_s, bulk);
             // The packets themselves take their time on a slow link.

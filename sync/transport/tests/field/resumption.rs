@@ -61,7 +61,8 @@ fn meet(pair: &mut Pair) -> Cost {
 #[test]
 fn a_known_peer_is_met_again_for_little_and_heard_after_one_round_trip() {
     let round_trip = Duration::from_millis(600);
-    let nature = Nature { rate_bps: 250_000, delay: round_trip / 2, loss: 0.0, queue_bytes: 64_000 };
+    let nature =
+        Nature { rate_bps: 250_000, delay: round_trip / 2, loss: 0.0, queue_bytes: 64_000, jitter: Duration::ZERO };
     let mut pair = Pair::acquainted(None, [nature; 2], 1, Some(round_trip));
     let cold = meet(&mut pair);
     cold.tell("first");

@@ -11,7 +11,7 @@ const ALERT_BYTES: usize = 200;
 
 fn nature(rate_bps: u64, round_trip_ms: u64, loss: f64) -> Nature {
     let delay = Duration::from_millis(round_trip_ms / 2);
-    Nature { rate_bps, delay, loss, queue_bytes: (rate_bps / 8).max(16_000) }
+    Nature { rate_bps, delay, loss, queue_bytes: (rate_bps / 8).max(16_000), jitter: Duration::ZERO }
 }
 
 fn connect(nature: Nature, seed: u64) -> Pair {

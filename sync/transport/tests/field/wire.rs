@@ -16,6 +16,8 @@ pub(crate) struct Nature {
     pub(crate) loss: f64,
     /// What waits at most; more is dropped.
     pub(crate) queue_bytes: u64,
+    /// Up to so much is added to the delay of each datagram, which keeps its place all the same.
+    pub(crate) jitter: Duration,
 }
 
 /// Numbers that look random and are the same each time.
@@ -91,7 +93,9 @@ impl Wire {
         self.free_at = leaves;
         let cut = self.outages.iter().any(|(from, until)| (*from..*until).contains(&leaves));
         if self.dice.throw() >= self.nature.loss && !cut {
-            self.under_way.push_back((leaves + self.nature.delay, datagram));
+            let arrives = leaves + self.nature.delay + self.nature.jitter.mul_f64(self.dice.throw());
+            let before = self.under_way.back().map(|(at, _)| *at);
+            self.under_way.push_back((before.map_or(arrives, |before| before.max(arrives)), datagram));
         }
     }
 
