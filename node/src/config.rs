@@ -101,7 +101,7 @@ pub enum ConfigError {
 }
 
 /// What each field takes, for the message when it got something else.
-const ALLOWED: [(&str, &str); 18] = [
+const ALLOWED: [(&str, &str); 20] = [
     ("http_listen", "an IP address and port in quotes, such as \"127.0.0.1:7480\"; port 0 takes a free one"),
     ("http_remote", "true or false, without quotes"),
     ("http_hosts", "a list of host names, such as [\"node.example\"]"),
@@ -112,6 +112,8 @@ const ALLOWED: [(&str, &str); 18] = [
     ("enrol_advertise", "host:port in quotes, such as \"hub.example:7401\""),
     ("peer_advertise", "host:port in quotes, such as \"hub.example:7400\""),
     ("peers", "a list of host:port, such as [\"192.0.2.7:7400\"]"),
+    ("link_profile", "\"lan\", \"wifi\", \"lte\", \"sat\" or \"narrowband\""),
+    ("link_ceiling_bps", "bits a second without quotes, such as 64000"),
     ("mdns", "true or false, without quotes"),
     ("supplies", "a folder in quotes, such as \"/sys/class/power_supply\""),
     ("power_command", "a program and its arguments, such as [\"/usr/local/bin/ignition\", \"--json\"]"),
@@ -174,6 +176,7 @@ impl Config {
         if let Some((field, fault)) = self.power.fault() {
             return Err(ConfigError::Value { field, fault });
         }
+        self.sync.check().map_err(|bad| ConfigError::Value { field: bad.field, fault: bad.fault })?;
         self.log_filter.parse::<tracing_subscriber::filter::Targets>().map(|_| ()).map_err(|error| ConfigError::Value {
             field: "log_filter",
             fault: format!("is `{}`: {error}; give {}", self.log_filter, ALLOWED[4].1),
@@ -216,9 +219,15 @@ pub struct Overrides {
     /// What newcomers are told to dial, where that differs from --peer-listen
     #[arg(long, env = "HOLDFAST_PEER_ADVERTISE", value_name = "HOST:PORT")]
     pub peer_advertise: Option<String>,
-    /// A peer to dial and keep dialling; may be repeated
+    /// A peer to dial and keep dialling, with #PROFILE where its kind of link is known; may be repeated
     #[arg(long = "peer", env = "HOLDFAST_PEERS", value_name = "HOST:PORT", value_delimiter = ',')]
     pub peers: Option<Vec<String>>,
+    /// Kind of link that peers are reached over: lan, wifi, lte, sat or narrowband [default: measured]
+    #[arg(long, env = "HOLDFAST_LINK_PROFILE", value_name = "PROFILE")]
+    pub link_profile: Option<String>,
+    /// The most that is sent on one link, bits a second [default: none]
+    #[arg(long, env = "HOLDFAST_LINK_CEILING_BPS", value_name = "BPS")]
+    pub link_ceiling_bps: Option<u64>,
     /// Finds peers on the local network by mDNS
     #[arg(long, env = "HOLDFAST_MDNS", num_args = 0..=1, default_missing_value = "true")]
     pub mdns: Option<bool>,
@@ -247,6 +256,8 @@ impl Overrides {
         put(&mut sync.enrol_advertise, self.enrol_advertise.map(Some));
         put(&mut sync.peer_advertise, self.peer_advertise.map(Some));
         put(&mut sync.peers, self.peers);
+        put(&mut sync.link_profile, self.link_profile.map(Some));
+        put(&mut sync.link_ceiling_bps, self.link_ceiling_bps.map(Some));
         put(&mut sync.mdns, self.mdns);
         put(&mut sync.mdns_interfaces, self.mdns_interfaces);
     }

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use holdfast_transport::peers::PeerAddress;
+use holdfast_transport::profile::LinkProfile;
 use serde::{Deserialize, Serialize};
 
 /// Settings of a node. Every field has a safe default.
@@ -17,8 +19,13 @@ pub struct NodeConfig {
     pub enrol_advertise: Option<String>,
     /// `host:port` that newcomers are told to dial after enrolment, where it differs from `peer_listen`.
     pub peer_advertise: Option<String>,
-    /// `host:port` of peers to dial and keep dialling.
+    /// `host:port` of peers to dial and keep dialling; `host:port#narrowband` where the kind of link to one is known.
     pub peers: Vec<String>,
+    /// Kind of link that peers are reached over: `lan`, `wifi`, `lte`, `sat` or `narrowband`. Default: none, it is measured,
+    /// which any link bears; naming a slow one saves bytes, naming a fast one notices its loss sooner.
+    pub link_profile: Option<String>,
+    /// The most that is sent on one link, bits a second, from 1,000; for links that are shared or paid for. Default: none.
+    pub link_ceiling_bps: Option<u64>,
     /// Whether to find peers by mDNS. Default off, since the default address is this machine's alone.
     pub mdns: bool,
     /// Interfaces for mDNS, by name or address; empty: every one but loopback.
@@ -33,8 +40,74 @@ impl Default for NodeConfig {
             enrol_advertise: None,
             peer_advertise: None,
             peers: Vec::new(),
+            link_profile: None,
+            link_ceiling_bps: None,
             mdns: false,
             mdns_interfaces: Vec::new(),
         }
+    }
+}
+
+/// A setting that cannot stand. Nothing was started.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field} {fault}")]
+pub struct BadSetting {
+    /// The field.
+    pub field: &'static str,
+    /// What is wrong and what is allowed.
+    pub fault: String,
+}
+
+/// Below this not even a handshake gets through in reasonable time.
+const LINK_CEILING_BPS_MIN: u64 = 1_000;
+
+impl NodeConfig {
+    /// Whether the values can stand.
+    pub fn check(&self) -> Result<(), BadSetting> {
+        self.profile()?;
+        self.peer_addresses()?;
+        match self.link_ceiling_bps {
+            Some(bps) if bps < LINK_CEILING_BPS_MIN => Err(BadSetting {
+                field: "link_ceiling_bps",
+                fault: format!("is {bps}; give at least {LINK_CEILING_BPS_MIN} bits a second, or leave it out"),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn profile(&self) -> Result<Option<LinkProfile>, BadSetting> {
+        let parse = |name: &String| {
+            let bad = |error| BadSetting { field: "link_profile", fault: format!("is `{name}`: {error}") };
+            name.parse().map_err(bad)
+        };
+        self.link_profile.as_ref().map(parse).transpose()
+    }
+
+    pub(crate) fn peer_addresses(&self) -> Result<Vec<PeerAddress>, BadSetting> {
+        let bad = |fault: String| BadSetting { field: "peers", fault };
+        self.peers.iter().map(|text| text.parse().map_err(|error| bad(format!("is wrong: {error}")))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_kind_of_link_or_peer_is_told_with_the_choices() {
+        let told = |config: NodeConfig| config.check().expect_err("wrong").to_string();
+        let profile = told(NodeConfig { link_profile: Some("lora".to_owned()), ..NodeConfig::default() });
+        assert_eq!(profile, "link_profile is `lora`: no such link profile; choose lan, wifi, lte, sat or narrowband");
+        let peer = told(NodeConfig { peers: vec!["hub#sat".to_owned()], ..NodeConfig::default() });
+        assert!(peer.contains("hub#sat") && peer.contains("host:port"), "{peer}");
+        let ceiling = told(NodeConfig { link_ceiling_bps: Some(8), ..NodeConfig::default() });
+        assert!(ceiling.contains("1000"), "{ceiling}");
+        let good = NodeConfig {
+            link_profile: Some("sat".to_owned()),
+            peers: vec!["hub.example:7400#narrowband".to_owned()],
+            link_ceiling_bps: Some(64_000),
+            ..NodeConfig::default()
+        };
+        assert_eq!(good.check(), Ok(()));
     }
 }

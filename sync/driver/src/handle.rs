@@ -144,12 +144,10 @@ impl Handle {
     /// Dials a peer and keeps dialling it until the node stops.
     #[expect(clippy::unused_async, reason = "it must be called within the runtime that the dialling runs on")]
     pub async fn dial(&self, address: String) -> Result<(), Failed> {
-        let port =
-            address.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>().ok())?);
-        if port.is_none_or(|port| port == 0) {
-            return Err(Failed::BadAddress { address });
+        match address.parse() {
+            Ok(address) => self.transport.add_peer(address),
+            Err(_) => return Err(Failed::BadAddress { address }),
         }
-        self.transport.add_peer(address);
         Ok(())
     }
 

@@ -16,12 +16,13 @@ use holdfast_transport::endpoint::{LinkEvent, Transport, TransportConfig};
 use holdfast_transport::enrolment::{self, EnrolGrant, EnrolRefusal, EnrolRequest};
 use holdfast_transport::error::TransportError;
 use holdfast_transport::identity::{Authority, DeviceKey, Membership};
+use holdfast_transport::peers::PeerAddress;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::authority::Enrolled;
 use crate::clock::SystemClock;
-use crate::config::NodeConfig;
+use crate::config::{BadSetting, NodeConfig};
 use crate::effect::{Effect, Notice, Reply};
 use crate::engine::{Engine, EngineConfig};
 use crate::event::{Command, Event, Ticket};
@@ -55,6 +56,9 @@ pub enum StartError {
     /// The name cannot stand.
     #[error(transparent)]
     Name(#[from] holdfast_domain::refusal::Refusal),
+    /// A setting.
+    #[error(transparent)]
+    Setting(#[from] BadSetting),
     /// Keys, certificates, addresses.
     #[error(transparent)]
     Transport(#[from] TransportError),
@@ -209,7 +213,7 @@ pub async fn start(dir: &DataDir, config: NodeConfig) -> Result<Running, StartEr
     let authority = dir.authority().exists().then(|| Authority::load(&dir.authority())).transpose()?;
     let clock = SystemClock::start();
     let engine = open_engine(dir, &key, &membership, authority.clone(), clock.now())?;
-    let (transport, links) = Transport::bind(transport_config(dir, &config, &engine), &key, &membership)?;
+    let (transport, links) = Transport::bind(transport_config(dir, &config, &engine)?, &key, &membership)?;
     let peer_address = transport.local_addr();
     let mut enrol_requests = None;
     let mut enrol_address = None;
@@ -276,18 +280,26 @@ pub(crate) fn open_engine(
     Ok(Engine::open(Store::open(&dir.database())?, config, now)?)
 }
 
-fn transport_config(dir: &DataDir, config: &NodeConfig, engine: &Engine) -> TransportConfig {
+fn transport_config(dir: &DataDir, config: &NodeConfig, engine: &Engine) -> Result<TransportConfig, StartError> {
+    config.check()?;
+    let mut peers = config.peer_addresses()?;
     let learned = std::fs::read_to_string(dir.peers()).unwrap_or_default();
-    let mut peers = config.peers.clone();
-    peers.extend(learned.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
-    peers.sort();
-    peers.dedup();
-    TransportConfig {
+    for line in learned.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        match line.parse() {
+            // What the settings say of a peer counts.
+            Ok(PeerAddress { host_port, .. }) if peers.iter().any(|peer| peer.host_port == host_port) => {}
+            Ok(peer) => peers.push(peer),
+            Err(error) => tracing::warn!(%error, "a line of {} is passed over", dir.peers().display()),
+        }
+    }
+    Ok(TransportConfig {
         listen: config.peer_listen,
         peers,
         mdns: config.mdns.then(|| config.mdns_interfaces.clone()),
         clock_floor_ms: engine.clock_floor_ms(),
-    }
+        profile: config.profile()?,
+        ceiling_bps: config.link_ceiling_bps,
+    })
 }
 
 /// Where the answer to a command goes.
@@ -367,7 +379,10 @@ impl Loop {
     fn obey(&mut self, effect: Effect) -> Result<(), String> {
         match effect {
             Effect::Reply(ticket, reply) => self.reply(ticket, reply),
-            Effect::Send { link, carriage: Carriage::Packet, bytes, .. } => self.transport.send_newest(link, bytes),
+            Effect::Send { link, carriage: Carriage::Packet, bytes, .. } => {
+                // One that finds no room is lost like any other.
+                self.transport.send_newest(link, bytes).ok();
+            }
             Effect::Send { link, class, bytes, .. } => {
                 if self.transport.send(link, class, bytes).is_err() {
                     tracing::warn!(link = link.0, "a peer does not take what is sent; its session begins again");

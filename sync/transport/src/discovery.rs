@@ -7,6 +7,7 @@ use holdfast_domain::identity::{DeviceId, OrgId};
 use mdns_sd::{IfKind, ServiceDaemon, ServiceEvent, ServiceInfo};
 
 use crate::endpoint::Transport;
+use crate::peers::PeerAddress;
 
 const SERVICE: &str = "_holdfast._udp.local.";
 /// The side with the higher device id waits this long for the other to dial.
@@ -66,7 +67,7 @@ async fn meet(transport: Transport, device: DeviceId, address: SocketAddr) {
     if transport.shared.me > device {
         tokio::time::sleep(COURTESY).await;
     }
-    transport.add_peer(address.to_string());
+    transport.add_peer(PeerAddress { host_port: address.to_string(), profile: None });
 }
 
 /// The device announced, if it is another one of this org.

@@ -8,28 +8,37 @@ use std::time::Duration;
 
 use holdfast_domain::frame::{Bye, LinkId};
 use holdfast_domain::identity::DeviceId;
-use holdfast_domain::limits::{LINK_EVENTS_MAX, LINKS_MAX};
+use holdfast_domain::limits::{DEVICE_LINKS_MAX, LINK_EVENTS_MAX, LINKS_MAX};
 use holdfast_domain::scope::Class;
 use quinn::{Connection, Endpoint, Incoming, VarInt};
 use rustls::pki_types::CertificateDer;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::error::TransportError;
-use crate::identity::{DeviceKey, Membership, SERVER_NAME, certified_key};
-use crate::link::{self, Outbox, Slow};
-use crate::{discovery, peers, profile, tls};
+use crate::identity::{DeviceKey, Membership, SERVER_NAME, certified_key, is_in_force};
+use crate::inbox::{self, End};
+use crate::link::{Outbox, Slow};
+use crate::peers::{self, PeerAddress};
+use crate::profile::{LinkProfile, Side};
+use crate::pulse::{self, Pulse};
+use crate::tickets::{Spending, Tickets};
+use crate::{discovery, profile, tls};
 
 /// Settings of the endpoint.
 #[derive(Debug, Clone)]
 pub struct TransportConfig {
     /// UDP address to listen on.
     pub listen: SocketAddr,
-    /// `host:port` of peers to dial and keep dialling.
-    pub peers: Vec<String>,
+    /// Peers to dial and keep dialling.
+    pub peers: Vec<PeerAddress>,
     /// Interfaces to find peers on by mDNS; `Some` of none: all but loopback; `None`: off.
     pub mdns: Option<Vec<String>>,
     /// Certificates are judged by a time no earlier than this, Unix milliseconds.
     pub clock_floor_ms: u64,
+    /// What kind of link peers are reached over; `None`: it is measured.
+    pub profile: Option<LinkProfile>,
+    /// The most that may be sent on one link, bits a second.
+    pub ceiling_bps: Option<u64>,
 }
 
 /// What connections bring.
@@ -80,13 +89,50 @@ pub struct Transport {
 }
 
 pub(crate) struct Shared {
-    pub(crate) endpoint: Endpoint,
-    pub(crate) local: SocketAddr,
+    endpoint: Endpoint,
+    local: SocketAddr,
     pub(crate) me: DeviceId,
-    outboxes: Mutex<BTreeMap<LinkId, (DeviceId, Outbox)>>,
+    profile: Option<LinkProfile>,
+    ceiling_bps: Option<u64>,
+    clock_floor_ms: u64,
+    server: quinn::ServerConfig,
+    tickets: Tickets,
+    links: Mutex<BTreeMap<LinkId, Link>>,
     next_link: AtomicU64,
     events: mpsc::Sender<LinkEvent>,
+    /// Rung when a connection ends, falls silent or comes back.
+    news: Notify,
 }
+
+/// A connection in use.
+struct Link {
+    device: DeviceId,
+    outbox: Outbox,
+    /// Whether a whole frame has come.
+    has_spoken: bool,
+}
+
+/// A connection that was taken into use and waits to be carried.
+pub(crate) struct Entered {
+    pub(crate) device: DeviceId,
+    link: LinkId,
+    connection: Connection,
+    pulse: Arc<Pulse>,
+    outgoing: bool,
+}
+
+/// Why a connection is not taken into use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotEntered {
+    /// It is one with this device itself.
+    Myself,
+    /// The other end shows no certificate that is in force.
+    Unproved,
+}
+
+/// Connections that have not brought a whole frame yet. A peer that says nothing, or one byte now and then, costs a place;
+/// it loses the place when others come, and never costs time.
+const SILENT_LINKS_MAX: usize = 64;
 
 /// How long goodbyes may take at the end.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
@@ -98,16 +144,26 @@ impl Transport {
         key: &DeviceKey,
         membership: &Membership,
     ) -> Result<(Self, mpsc::Receiver<LinkEvent>), TransportError> {
-        let endpoint = open(&config, key, membership)?;
+        let floor_ms = config.clock_floor_ms;
+        let mut server = quinn::ServerConfig::with_crypto(Arc::new(tls::peer_server(key, membership, floor_ms)?));
+        server.max_incoming(256);
+        server.validation_token_config(profile::no_tokens());
+        let endpoint = bind(server.clone(), config.listen)?;
         let local = endpoint.local_addr().map_err(|source| TransportError::Bind { address: config.listen, source })?;
         let (events, receiver) = mpsc::channel(LINK_EVENTS_MAX);
         let shared = Arc::new(Shared {
             endpoint,
             local,
             me: key.device(),
-            outboxes: Mutex::new(BTreeMap::new()),
+            profile: config.profile,
+            ceiling_bps: config.ceiling_bps,
+            clock_floor_ms: floor_ms,
+            server,
+            tickets: Tickets::new(tls::peer_client(key, membership, floor_ms)?),
+            links: Mutex::default(),
             next_link: AtomicU64::new(1),
             events,
+            news: Notify::new(),
         });
         let transport = Self { shared };
         tokio::spawn(accept(transport.clone()));
@@ -121,27 +177,25 @@ impl Transport {
     }
 
     /// Dials a peer and keeps dialling it.
-    pub fn add_peer(&self, address: String) {
+    pub fn add_peer(&self, address: PeerAddress) {
         tokio::spawn(peers::keep_dialling(self.clone(), address));
     }
 
     /// Queues a frame on a connection. One that is gone swallows it: its end is announced anyway.
     pub fn send(&self, link: LinkId, class: Class, bytes: Vec<u8>) -> Result<(), Slow> {
-        match self.outboxes().get_mut(&link) {
-            Some((_, outbox)) => outbox.send(class, bytes),
-            None => Ok(()),
-        }
+        self.links().get_mut(&link).map_or(Ok(()), |link| link.outbox.send(class, bytes))
     }
 
-    /// Sends a frame that may be lost; one that finds no room is.
-    pub fn send_newest(&self, link: LinkId, bytes: Vec<u8>) {
-        self.send(link, Class::P1, bytes).ok();
+    /// Sends a frame that only counts while it is new, such as a position: as a datagram, which may be lost and overtakes
+    /// what waits, or by the stream of P1 if it fits none. Of many that wait the oldest are dropped.
+    pub fn send_newest(&self, link: LinkId, bytes: Vec<u8>) -> Result<(), Slow> {
+        self.links().get_mut(&link).map_or(Ok(()), |link| link.outbox.send_newest(bytes))
     }
 
     /// Ends a connection.
     pub fn close(&self, link: LinkId, reason: Bye) {
-        if let Some((_, outbox)) = self.outboxes().remove(&link) {
-            outbox.close(reason);
+        if let Some(link) = self.links().remove(&link) {
+            link.outbox.close(reason);
         }
     }
 
@@ -157,46 +211,137 @@ impl Transport {
         tokio::time::timeout(SHUTDOWN_PATIENCE, self.shared.endpoint.wait_idle()).await.ok();
     }
 
-    pub(crate) fn has_link_with(&self, device: DeviceId) -> bool {
-        self.outboxes().values().any(|(other, _)| *other == device)
+    /// Whether a connection with a device stands on which it is heard.
+    pub(crate) fn hears(&self, device: DeviceId) -> bool {
+        self.links().values().any(|link| link.device == device && !link.outbox.pulse.is_stalled())
     }
 
-    fn outboxes(&self) -> MutexGuard<'_, BTreeMap<LinkId, (DeviceId, Outbox)>> {
-        self.shared.outboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether the same device is heard on another connection.
+    pub(crate) fn has_better(&self, link: LinkId) -> bool {
+        let links = self.links();
+        let Some(device) = links.get(&link).map(|link| link.device) else { return false };
+        links.iter().any(|(other, of)| *other != link && of.device == device && !of.outbox.pulse.is_stalled())
     }
 
-    /// Takes a proved connection into use until it ends. `None`: it is one with this device itself.
-    pub(crate) async fn carry(&self, connection: Connection, outgoing: bool) -> Option<String> {
-        let device = proved_device(&connection)?;
+    /// Something changed that whoever waits for a peer should know.
+    pub(crate) fn news(&self) {
+        self.shared.news.notify_waiters();
+    }
+
+    /// Waits for news, or so long.
+    pub(crate) async fn await_news(&self, most: Duration) {
+        tokio::time::timeout(most, self.shared.news.notified()).await.ok();
+    }
+
+    pub(crate) fn events(&self) -> mpsc::Sender<LinkEvent> {
+        self.shared.events.clone()
+    }
+
+    /// A whole frame has come on a connection.
+    pub(crate) fn has_spoken(&self, link: LinkId) {
+        if let Some(link) = self.links().get_mut(&link) {
+            link.has_spoken = true;
+        }
+    }
+
+    /// The beacon interval of this node's links.
+    pub(crate) fn beacon(&self, profile: Option<LinkProfile>) -> Duration {
+        profile::knobs(profile.or(self.shared.profile)).beacon
+    }
+
+    /// Dials an address once.
+    pub(crate) async fn dial(
+        &self,
+        address: SocketAddr,
+        profile: Option<LinkProfile>,
+        spending: Spending,
+    ) -> Result<Connection, String> {
+        let settings = self.shared.tickets.settings(address, spending).map_err(|error| error.to_string())?;
+        let mut client = quinn::ClientConfig::new(settings);
+        client.transport_config(self.settings(profile, Side::Dials, address));
+        let connecting =
+            self.shared.endpoint.connect_with(client, address, SERVER_NAME).map_err(|error| error.to_string())?;
+        connecting.await.map_err(|error| error.to_string())
+    }
+
+    fn settings(&self, profile: Option<LinkProfile>, side: Side, address: SocketAddr) -> Arc<quinn::TransportConfig> {
+        let rtt = self.shared.tickets.round_trip(address);
+        profile::transport(profile.or(self.shared.profile), side, self.shared.ceiling_bps, rtt)
+    }
+
+    /// A round trip with a peer took so long.
+    pub(crate) fn note_round_trip(&self, address: SocketAddr, rtt: Duration) {
+        self.shared.tickets.note_round_trip(address, rtt);
+    }
+
+    fn links(&self) -> MutexGuard<'_, BTreeMap<LinkId, Link>> {
+        self.shared.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a proved connection into use.
+    pub(crate) fn enter(&self, connection: Connection, outgoing: bool) -> Result<Entered, NotEntered> {
+        let now = tls::floored_time(self.shared.clock_floor_ms);
+        let Some(device) = proved_device(&connection, now) else {
+            self.shared.tickets.forget(connection.remote_address());
+            connection.close(VarInt::from_u32(Bye::BadCredential as u32), b"no certificate in force");
+            return Err(NotEntered::Unproved);
+        };
         if device == self.shared.me && outgoing {
             connection.close(VarInt::from_u32(Bye::Duplicate as u32), b"this is me");
-            return None;
+            return Err(NotEntered::Myself);
         }
         let link = LinkId(self.shared.next_link.fetch_add(1, Ordering::Relaxed));
+        let pulse = Arc::new(Pulse::default());
+        let outbox = Outbox::new(connection.clone(), Arc::clone(&pulse));
+        let mut links = self.links();
+        make_way(&mut links, device);
+        links.insert(link, Link { device, outbox, has_spoken: false });
+        Ok(Entered { device, link, connection, pulse, outgoing })
+    }
+
+    /// Carries a connection until it ends, and says why it ended.
+    pub(crate) async fn carry(&self, entered: Entered, beacon: Duration) -> String {
+        let Entered { device, link, connection, pulse, outgoing } = entered;
         let address = connection.remote_address();
-        self.outboxes().insert(link, (device, Outbox::new(connection.clone())));
-        let events = self.shared.events.clone();
-        if events.send(LinkEvent::Up { link, device, address, outgoing }).await.is_err() {
-            return None;
-        }
-        let reason = link::receive(connection, link, events.clone()).await;
-        self.outboxes().remove(&link);
         // With the receiver gone the node is stopping; nobody needs the news.
-        events.send(LinkEvent::Down { link, reason: reason.clone(), partials: Vec::new() }).await.ok();
-        Some(reason)
+        if self.events().send(LinkEvent::Up { link, device, address, outgoing }).await.is_err() {
+            return "the node stops".to_owned();
+        }
+        tokio::spawn(pulse::watch(self.clone(), connection.clone(), link, pulse, beacon));
+        let End { reason, partials } = inbox::receive(self.clone(), connection, link).await;
+        self.links().remove(&link);
+        self.news();
+        self.events().send(LinkEvent::Down { link, reason: reason.clone(), partials }).await.ok();
+        reason
     }
 }
 
-fn open(config: &TransportConfig, key: &DeviceKey, membership: &Membership) -> Result<Endpoint, TransportError> {
-    let floor_ms = config.clock_floor_ms;
-    let mut server = quinn::ServerConfig::with_crypto(Arc::new(tls::peer_server(key, membership, floor_ms)?));
-    server.transport_config(profile::lan());
-    server.max_incoming(256);
-    let mut client = quinn::ClientConfig::new(Arc::new(tls::peer_client(key, membership, floor_ms)?));
-    client.transport_config(profile::lan());
-    let mut endpoint = bind(server, config.listen)?;
-    endpoint.set_default_client_config(client);
-    Ok(endpoint)
+/// Ends what stands in the way of a fresh connection with a device: those on which it is not heard any more, and the oldest
+/// of too many that never said anything. The others must show that they are still good.
+fn make_way(links: &mut BTreeMap<LinkId, Link>, device: DeviceId) {
+    links.retain(|_, link| {
+        let stalled = link.device == device && link.outbox.pulse.is_stalled();
+        if stalled {
+            link.outbox.close(Bye::Duplicate);
+        }
+        !stalled
+    });
+    for link in links.values().filter(|link| link.device == device) {
+        link.outbox.pulse.challenge();
+    }
+    let silent = |of: Option<DeviceId>| {
+        let silent = links.iter().filter(move |(_, link)| !link.has_spoken && of.is_none_or(|of| link.device == of));
+        silent.map(|(id, _)| *id).collect::<Vec<_>>()
+    };
+    let crowds = [(silent(Some(device)), DEVICE_LINKS_MAX), (silent(None), SILENT_LINKS_MAX)];
+    for (crowd, places) in crowds {
+        // Link numbers rise, so the oldest come first.
+        for id in crowd.iter().take((crowd.len() + 1).saturating_sub(places)) {
+            if let Some(link) = links.remove(id) {
+                link.outbox.close(Bye::Slow);
+            }
+        }
+    }
 }
 
 pub(crate) fn bind(server: quinn::ServerConfig, address: SocketAddr) -> Result<Endpoint, TransportError> {
@@ -218,25 +363,30 @@ async fn accept(transport: Transport) {
 
 async fn welcome(transport: Transport, incoming: Incoming) {
     let address = incoming.remote_address();
-    let connection = match incoming.accept() {
-        Ok(connecting) => connecting.await,
-        Err(error) => Err(error),
+    let mut server = transport.shared.server.clone();
+    server.transport_config(transport.settings(None, Side::Answers, address));
+    let connecting = match incoming.accept_with(Arc::new(server)) {
+        Ok(connecting) => connecting,
+        Err(error) => return tracing::debug!(%address, %error, "a connection was refused"),
     };
-    match connection {
-        Ok(connection) => drop(transport.carry(connection, false).await),
-        Err(error) => tracing::debug!(%address, %error, "a connection was refused"),
+    let Ok((connection, established)) = connecting.into_0rtt() else { return };
+    // A session that is resumed proves the device in its first packet; a fresh one at the end of the handshake.
+    if connection.peer_identity().is_none() {
+        established.await;
+        if let Some(error) = connection.close_reason() {
+            return tracing::debug!(%address, %error, "a connection was refused");
+        }
+    }
+    match transport.enter(connection, false) {
+        Ok(entered) => drop(transport.carry(entered, transport.beacon(None)).await),
+        Err(fault) => tracing::debug!(%address, ?fault, "a connection was refused"),
     }
 }
 
-/// Dials an address once.
-pub(crate) async fn dial(transport: &Transport, address: SocketAddr) -> Result<Connection, String> {
-    let connecting = transport.shared.endpoint.connect(address, SERVER_NAME).map_err(|error| error.to_string())?;
-    connecting.await.map_err(|error| error.to_string())
-}
-
-/// The device at the other end, by the key that its verified certificate certifies.
-pub(crate) fn proved_device(connection: &Connection) -> Option<DeviceId> {
+/// The device at the other end, by the key that its verified certificate certifies, if that is in force at `now`.
+fn proved_device(connection: &Connection, now: Duration) -> Option<DeviceId> {
     let identity = connection.peer_identity()?;
     let chain = identity.downcast::<Vec<CertificateDer<'static>>>().ok()?;
-    certified_key(chain.first()?).as_ref().map(DeviceId::of)
+    let certificate = chain.first().filter(|certificate| is_in_force(certificate, now))?;
+    certified_key(certificate).as_ref().map(DeviceId::of)
 }

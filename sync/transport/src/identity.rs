@@ -257,3 +257,34 @@ pub(crate) fn certified_key(certificate: &[u8]) -> Option<PublicKey> {
     }
     spki.subject_public_key.data.as_ref().try_into().ok().map(PublicKey)
 }
+
+/// Whether a certificate is valid at a time, given since 1970. TLS asks this once, when the certificate is shown; a session
+/// that is resumed shows none, and must not outlive it.
+pub(crate) fn is_in_force(certificate: &[u8], at: std::time::Duration) -> bool {
+    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else { return false };
+    let validity = certificate.validity();
+    let at = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
+    (validity.not_before.timestamp()..=validity.not_after.timestamp()).contains(&at)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Authority, DeviceKey, DeviceRole, is_in_force};
+
+    #[test]
+    fn a_certificate_is_in_force_until_its_last_second() {
+        let home = tempfile::tempdir().expect("a folder");
+        let authority = Authority::load_or_create(&home.path().join("authority")).expect("an authority");
+        let key = DeviceKey::load_or_create(&home.path().join("device")).expect("a key").public();
+        let issued_s = 1_767_225_600;
+        let device = authority.vouch(&key, "a", DeviceRole::Node, issued_s * 1_000);
+        let certificate = authority.admit_for(&key, device, 1).expect("certificates").certificate;
+        let last_s = issued_s + 86_400;
+        assert!(is_in_force(&certificate, Duration::from_secs(last_s)));
+        assert!(!is_in_force(&certificate, Duration::from_secs(last_s + 1)));
+        assert!(!is_in_force(&certificate, Duration::ZERO));
+        assert!(!is_in_force(b"garbage", Duration::from_secs(issued_s)));
+    }
+}

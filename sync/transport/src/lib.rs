@@ -2,14 +2,20 @@
 //!
 //! Not here: what a frame says. Bytes go in with a class and come out in order per class.
 
+pub mod beacon;
+pub mod controller;
 pub mod endpoint;
 pub mod enrolment;
 pub mod error;
 pub mod identity;
+pub mod peers;
+pub mod profile;
+pub mod steering;
+pub mod tls;
 
 mod discovery;
+mod inbox;
 mod link;
-mod peers;
-mod profile;
+mod pulse;
 mod secret_file;
-mod tls;
+mod tickets;

@@ -1,32 +1,60 @@
-//! One connection: a stream and a queue per class out, frames in order per class in.
+//! The sending half of a connection: a stream and a queue per class, and a short queue of what only counts while it is new.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use holdfast_domain::frame::{Bye, LinkId};
-use holdfast_domain::limits::{FRAME_BYTES_MAX, LINK_QUEUE_BYTES_MAX, LINK_QUEUE_FRAMES_MAX};
+use holdfast_domain::frame::Bye;
+use holdfast_domain::limits::{LINK_QUEUE_BYTES_MAX, LINK_QUEUE_FRAMES_MAX};
 use holdfast_domain::scope::Class;
-use quinn::{Connection, RecvStream, VarInt};
-use tokio::sync::mpsc;
+use quinn::{Connection, VarInt};
+use tokio::sync::{Notify, mpsc};
 
-use crate::endpoint::LinkEvent;
+use crate::pulse::Pulse;
 
 /// A peer does not take what is sent: its queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the peer does not take what is sent")]
 pub struct Slow;
 
+/// Datagrams that wait for their turn; what is older than this many newer ones is out of date.
+const NEWEST_MAX: usize = 16;
+
+/// Frames that only count while they are new.
+#[derive(Debug, Default)]
+struct Newest {
+    queue: Mutex<VecDeque<Vec<u8>>>,
+    filled: Notify,
+}
+
+impl Newest {
+    fn push(&self, bytes: Vec<u8>) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        while queue.len() >= NEWEST_MAX {
+            queue.pop_front();
+        }
+        queue.push_back(bytes);
+        self.filled.notify_one();
+    }
+
+    fn pop(&self) -> Option<Vec<u8>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+}
+
 /// The sending half of a connection.
 pub(crate) struct Outbox {
-    connection: Connection,
+    pub(crate) connection: Connection,
+    pub(crate) pulse: Arc<Pulse>,
     classes: BTreeMap<Class, mpsc::Sender<Vec<u8>>>,
+    newest: Option<Arc<Newest>>,
     waiting_bytes: Arc<AtomicUsize>,
 }
 
 impl Outbox {
-    pub(crate) fn new(connection: Connection) -> Self {
-        Self { connection, classes: BTreeMap::new(), waiting_bytes: Arc::default() }
+    pub(crate) fn new(connection: Connection, pulse: Arc<Pulse>) -> Self {
+        Self { connection, pulse, classes: BTreeMap::new(), newest: None, waiting_bytes: Arc::default() }
     }
 
     /// Queues a frame; the first of a class opens its stream.
@@ -41,6 +69,21 @@ impl Outbox {
             queue
         });
         queue.try_send(bytes).map_err(|_| Slow)
+    }
+
+    /// Queues a frame as a datagram; one that no datagram holds goes by the stream of P1.
+    pub(crate) fn send_newest(&mut self, bytes: Vec<u8>) -> Result<(), Slow> {
+        // An empty datagram is a beacon and says nothing.
+        if bytes.is_empty() || self.connection.max_datagram_size().is_none_or(|most| bytes.len() > most) {
+            return self.send(Class::P1, bytes);
+        }
+        let newest = self.newest.get_or_insert_with(|| {
+            let newest = Arc::new(Newest::default());
+            tokio::spawn(write_newest(self.connection.clone(), Arc::clone(&newest), Arc::clone(&self.pulse)));
+            newest
+        });
+        newest.push(bytes);
+        Ok(())
     }
 
     pub(crate) fn close(&self, reason: Bye) {
@@ -73,40 +116,22 @@ async fn write_class(
     }
 }
 
-/// Takes what a connection brings until it ends, and says why it ended.
-pub(crate) async fn receive(connection: Connection, link: LinkId, events: mpsc::Sender<LinkEvent>) -> String {
+/// Hands datagrams down one by one. Quinn sends them before any stream, so after each as much time is left to the streams
+/// as it takes of the link: a flood of positions gets half of it at most.
+async fn write_newest(connection: Connection, newest: Arc<Newest>, pulse: Arc<Pulse>) {
     loop {
-        match connection.accept_uni().await {
-            Ok(stream) => {
-                tokio::spawn(read_class(connection.clone(), stream, link, events.clone()));
+        let Some(bytes) = newest.pop() else {
+            tokio::select! {
+                () = newest.filled.notified() => continue,
+                _ = connection.closed() => return,
             }
-            Err(error) => return error.to_string(),
-        }
-    }
-}
-
-async fn read_class(connection: Connection, mut stream: RecvStream, link: LinkId, events: mpsc::Sender<LinkEvent>) {
-    loop {
-        let mut length = [0; 4];
-        if stream.read_exact(&mut length).await.is_err() {
+        };
+        let bits = bytes.len() as u64 * 8;
+        if connection.send_datagram_wait(bytes.into()).await.is_err() && connection.close_reason().is_some() {
             return;
         }
-        let length = u32::from_be_bytes(length) as usize;
-        if length > FRAME_BYTES_MAX {
-            tracing::warn!(link = link.0, length, "a peer announced a frame over the limit");
-            connection.close(VarInt::from_u32(Bye::BadFrame as u32), b"frame over the limit");
-            return;
-        }
-        // Grown as bytes come in: a peer that announces much and sends little costs little.
-        let mut bytes = Vec::new();
-        while bytes.len() < length {
-            match stream.read_chunk(length - bytes.len(), true).await {
-                Ok(Some(chunk)) => bytes.extend_from_slice(&chunk.bytes),
-                _ => return,
-            }
-        }
-        if events.send(LinkEvent::Frame { link, bytes }).await.is_err() {
-            return;
+        if let Some(rate_bps) = pulse.rate_bps() {
+            tokio::time::sleep(Duration::from_secs_f64(2.0 * bits as f64 / rate_bps as f64)).await;
         }
     }
 }

@@ -1,48 +1,150 @@
-//! Peers that are dialled until they answer, and again when they are gone.
+//! Peers that are dialled until they answer, and again when they are gone or have fallen silent.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
-use crate::endpoint::{Transport, dial, proved_device};
+use quinn::Connection;
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::endpoint::{NotEntered, Transport};
+use crate::profile::LinkProfile;
+use crate::tickets::Spending;
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// A vehicle that comes into reach waits half of this on average.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// Attempts under way at once: the first, the newest and the one before.
+const ATTEMPTS_MAX: usize = 3;
+/// Attempts before a name is looked up again.
+const ATTEMPTS_A_NAME: usize = 8;
+
+/// Where a peer is reached, and over what kind of link where that is known: `host:port` or `host:port#narrowband`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PeerAddress {
+    /// `host:port`.
+    pub host_port: String,
+    /// The kind of link; `None`: the node's own setting counts.
+    pub profile: Option<LinkProfile>,
+}
+
+/// A text is no peer's address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no peer address; give host:port, or host:port#PROFILE with lan, wifi, lte, sat or narrowband")]
+pub struct BadPeerAddress {
+    /// The text.
+    pub text: String,
+}
+
+impl FromStr for PeerAddress {
+    type Err = BadPeerAddress;
+    fn from_str(text: &str) -> Result<Self, BadPeerAddress> {
+        let bad = || BadPeerAddress { text: text.to_owned() };
+        let (host_port, profile) = match text.split_once('#') {
+            Some((host_port, profile)) => (host_port, Some(profile.parse().map_err(|_| bad())?)),
+            None => (text, None),
+        };
+        let (host, port) = host_port.rsplit_once(':').ok_or_else(bad)?;
+        if host.is_empty() || port.parse::<u16>().is_err() {
+            return Err(bad());
+        }
+        Ok(Self { host_port: host_port.to_owned(), profile })
+    }
+}
+
+impl fmt::Display for PeerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.host_port)?;
+        self.profile.map_or(Ok(()), |profile| write!(f, "#{profile}"))
+    }
+}
 
 /// Dials an address for ever, with growing and jittered pauses; ends if it turns out to be this node itself.
-pub(crate) async fn keep_dialling(transport: Transport, address: String) {
+pub(crate) async fn keep_dialling(transport: Transport, address: PeerAddress) {
     let mut wait = FIRST_WAIT;
     let mut known = None;
+    let mut unheard = 0;
     loop {
-        if known.is_some_and(|device| transport.has_link_with(device)) {
-            tokio::time::sleep(jittered(LONGEST_WAIT)).await;
+        if known.is_some_and(|device| transport.hears(device)) {
+            transport.await_news(jittered(LONGEST_WAIT)).await;
             continue;
         }
-        match reach(&transport, &address).await {
-            Ok(connection) => {
-                known = proved_device(&connection);
-                let begun = tokio::time::Instant::now();
-                if transport.carry(connection, true).await.is_none() {
-                    tracing::info!(address, "this address is this node itself; it is not dialled again");
+        match reach(&transport, &address, &mut unheard).await {
+            Ok(connection) => match transport.enter(connection, true) {
+                Ok(entered) => {
+                    let device = entered.device;
+                    known = Some(device);
+                    let begun = tokio::time::Instant::now();
+                    let (carrier, beacon) = (transport.clone(), transport.beacon(address.profile));
+                    tokio::spawn(async move { carrier.carry(entered, beacon).await });
+                    while transport.hears(device) {
+                        transport.await_news(LONGEST_WAIT).await;
+                    }
+                    // A link that ends at once, such as a refused one, must not be dialled in a storm.
+                    if begun.elapsed() > LONGEST_WAIT {
+                        wait = FIRST_WAIT;
+                    }
+                }
+                Err(NotEntered::Myself) => {
+                    tracing::info!(%address, "this address is this node itself; it is not dialled again");
                     return;
                 }
-                // A link that ends at once, such as a refused one, must not be dialled in a storm.
-                if begun.elapsed() > LONGEST_WAIT {
-                    wait = FIRST_WAIT;
+                Err(NotEntered::Unproved) => {
+                    tracing::warn!(%address, "whoever answers shows no certificate that is in force");
                 }
-            }
-            Err(fault) => tracing::debug!(address, fault, "a peer does not answer"),
+            },
+            Err(fault) => tracing::debug!(%address, fault, "a peer does not answer"),
         }
         tokio::time::sleep(jittered(wait)).await;
         wait = (wait * 2).min(LONGEST_WAIT);
     }
 }
 
-async fn reach(transport: &Transport, address: &str) -> Result<quinn::Connection, String> {
+/// Dials until somebody answers. Attempts follow each other at growing intervals and run beside each other; the first to
+/// succeed wins, and the others end as they are dropped. Of those under way the oldest stays, which a slow link needs, and
+/// the newest, which finds a peer that has just come into reach. `unheard` counts attempts since the last success.
+async fn reach(transport: &Transport, address: &PeerAddress, unheard: &mut u64) -> Result<Connection, String> {
+    let found = tokio::net::lookup_host(&address.host_port).await.map_err(|error| error.to_string())?;
+    let targets: Vec<_> = found.collect();
     let mut last = "the name has no address".to_owned();
-    for target in tokio::net::lookup_host(address).await.map_err(|error| error.to_string())? {
-        match dial(transport, target).await {
-            Ok(connection) => return Ok(connection),
-            Err(fault) => last = fault,
+    let mut interval = transport.beacon(address.profile);
+    let longest = interval.max(LONGEST_WAIT);
+    let mut attempts = JoinSet::new();
+    let mut under_way: Vec<AbortHandle> = Vec::new();
+    // A name is looked up again now and then.
+    for &target in targets.iter().cycle().take(targets.len().max(ATTEMPTS_A_NAME)) {
+        under_way.retain(|attempt| !attempt.is_finished());
+        if under_way.len() >= ATTEMPTS_MAX {
+            under_way.remove(1).abort();
+        }
+        let (dialler, profile) = (transport.clone(), address.profile);
+        *unheard += 1;
+        // Fewer and fewer, as it becomes likely that nobody is there.
+        let spending = if unheard.is_power_of_two() { Spending::Spend } else { Spending::Spare };
+        under_way.push(attempts.spawn(async move { dialler.dial(target, profile, spending).await }));
+        match tokio::time::timeout(interval, first_success(&mut attempts)).await {
+            Ok(Ok(connection)) => {
+                *unheard = 0;
+                return Ok(connection);
+            }
+            // Nothing is under way any more: another address may do better, the same one would not.
+            Ok(Err(fault)) if targets.len() == 1 => return Err(fault),
+            Ok(Err(fault)) => last = fault,
+            Err(_) => interval = (interval * 2).min(longest),
+        }
+    }
+    tokio::time::timeout(interval, first_success(&mut attempts)).await.unwrap_or(Err(last))
+}
+
+/// The first connection that comes up, or the last fault once no attempt is left.
+async fn first_success(attempts: &mut JoinSet<Result<Connection, String>>) -> Result<Connection, String> {
+    let mut last = "no answer in time".to_owned();
+    while let Some(ended) = attempts.join_next().await {
+        match ended {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(fault)) => last = fault,
+            // It was ended to make room for another.
+            Err(_) => {}
         }
     }
     Err(last)
@@ -53,4 +155,22 @@ fn jittered(wait: Duration) -> Duration {
     let mut byte = [0; 1];
     // Without randomness the full wait is as good.
     getrandom::fill(&mut byte).map_or(wait, |()| wait.mul_f64(0.5 + f64::from(byte[0]) / 512.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_name_its_kind_of_link_and_a_wrong_one_is_told_what_to_write() {
+        let plain: PeerAddress = "hub.example:7400".parse().expect("an address");
+        assert_eq!(plain, PeerAddress { host_port: "hub.example:7400".to_owned(), profile: None });
+        let narrow: PeerAddress = "[2001:db8::1]:7400#narrowband".parse().expect("an address");
+        assert_eq!(narrow.profile, Some(LinkProfile::Narrowband));
+        assert_eq!(narrow.to_string(), "[2001:db8::1]:7400#narrowband");
+        for bad in ["", "hub", ":7400", "hub:", "hub:99999", "hub:7400#lora", "hub:7400#", "#sat"] {
+            let error = bad.parse::<PeerAddress>().expect_err(bad).to_string();
+            assert!(error.contains("host:port#PROFILE"), "{error}");
+        }
+    }
 }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use holdfast_domain::identity::PublicKey;
+use holdfast_domain::limits::LINKS_MAX;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, TicketRequest, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
 use rustls::time_provider::TimeProvider;
 use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 
@@ -24,9 +25,14 @@ struct FlooredTime {
 
 impl TimeProvider for FlooredTime {
     fn current_time(&self) -> Option<UnixTime> {
-        let machine = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Some(UnixTime::since_unix_epoch(machine.max(Duration::from_millis(self.floor_ms))))
+        Some(UnixTime::since_unix_epoch(floored_time(self.floor_ms)))
     }
+}
+
+/// The time by which certificates are judged, since 1970.
+pub(crate) fn floored_time(floor_ms: u64) -> Duration {
+    let machine = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    machine.max(Duration::from_millis(floor_ms))
 }
 
 pub(crate) fn provider() -> Arc<CryptoProvider> {
@@ -48,7 +54,7 @@ fn wrong(error: impl std::fmt::Display) -> TransportError {
 }
 
 /// For the side that is dialled.
-pub(crate) fn peer_server(
+pub fn peer_server(
     key: &DeviceKey,
     membership: &Membership,
     floor_ms: u64,
@@ -59,21 +65,38 @@ pub(crate) fn peer_server(
         .with_client_cert_verifier(clients)
         .with_single_cert(membership.chain(), private_key(key)?)?;
     config.alpn_protocols = vec![holdfast_domain::frame::ALPN.to_vec()];
+    // Kept here and not sealed into the ticket, so that each opens one session only.
+    config.session_storage = ServerSessionMemoryCache::new(SESSIONS_KEPT);
+    config.send_tls13_tickets = 1;
+    config.max_tls13_tickets = usize::from(TICKETS_AT_FIRST);
     QuicServerConfig::try_from(config).map_err(wrong)
 }
 
-/// For the side that dials.
-pub(crate) fn peer_client(
+/// Sessions that can be resumed, about 1.5 kB each: those of as many peers as may be connected.
+const SESSIONS_KEPT: usize = 2 * LINKS_MAX;
+/// Tickets of a full handshake, 75 bytes each; attempts that nobody hears use them up. A resumed one gives one for the one
+/// it took (RFC 9149).
+const TICKETS_AT_FIRST: u8 = 6;
+
+/// For the side that dials; it remembers sessions only if told to.
+pub fn peer_client(
     key: &DeviceKey,
     membership: &Membership,
     floor_ms: u64,
-) -> Result<QuicClientConfig, TransportError> {
+) -> Result<rustls::ClientConfig, TransportError> {
     let servers = WebPkiServerVerifier::builder_with_provider(root(membership)?, provider()).build().map_err(wrong)?;
     let mut config = rustls::ClientConfig::builder_with_details(provider(), Arc::new(FlooredTime { floor_ms }))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_webpki_verifier(servers)
         .with_client_auth_cert(membership.chain(), private_key(key)?)?;
     config.alpn_protocols = vec![holdfast_domain::frame::ALPN.to_vec()];
+    config.resumption = Resumption::disabled();
+    config.send_ticket_request = Some(TicketRequest { new_session_count: TICKETS_AT_FIRST, resumption_count: 1 });
+    Ok(config)
+}
+
+/// The same for QUIC.
+pub fn quic_client(config: rustls::ClientConfig) -> Result<QuicClientConfig, TransportError> {
     QuicClientConfig::try_from(config).map_err(wrong)
 }
 

@@ -1,6 +1,10 @@
 //! Peers over real sockets on loopback: who gets in, what is carried, what is turned away.
 
 mod carried;
+mod crowd;
+mod cut;
 mod enrolled;
 mod members;
+mod met_before;
+mod stranger;
 mod turned_away;

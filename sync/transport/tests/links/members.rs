@@ -6,6 +6,8 @@ use std::time::Duration;
 use holdfast_domain::identity::DeviceRole;
 use holdfast_transport::endpoint::{LinkEvent, Transport, TransportConfig};
 use holdfast_transport::identity::{Authority, DeviceKey, Membership};
+use holdfast_transport::peers::PeerAddress;
+use holdfast_transport::profile::LinkProfile;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -44,20 +46,42 @@ pub(crate) fn local() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
+pub(crate) fn peer_address(address: &SocketAddr) -> PeerAddress {
+    address.to_string().parse().expect("an address")
+}
+
 pub(crate) fn node(
     (key, membership): &(DeviceKey, Membership),
     peers: &[SocketAddr],
 ) -> (Transport, mpsc::Receiver<LinkEvent>) {
     let config = TransportConfig {
         listen: local(),
-        peers: peers.iter().map(ToString::to_string).collect(),
+        peers: peers.iter().map(peer_address).collect(),
         mdns: None,
         clock_floor_ms: ISSUED_MS,
+        profile: Some(LinkProfile::Lan),
+        ceiling_bps: None,
     };
     Transport::bind(config, key, membership).expect("an endpoint")
 }
 
-/// The next event, or nothing if none comes within a time that is long for loopback.
+/// The next event but for measurements, or nothing if none comes within a time that is long for loopback.
 pub(crate) async fn next(events: &mut mpsc::Receiver<LinkEvent>) -> Option<LinkEvent> {
-    tokio::time::timeout(Duration::from_secs(10), events.recv()).await.ok().flatten()
+    next_where(events, |event| !matches!(event, LinkEvent::Measured { .. })).await
+}
+
+/// The next event of a kind, or nothing if none comes within a time that is long for loopback.
+pub(crate) async fn next_where(
+    events: &mut mpsc::Receiver<LinkEvent>,
+    wanted: impl Fn(&LinkEvent) -> bool,
+) -> Option<LinkEvent> {
+    let search = async {
+        loop {
+            match events.recv().await {
+                Some(event) if !wanted(&event) => {}
+                found => return found,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), search).await.ok().flatten()
 }

@@ -8,7 +8,7 @@ use holdfast_transport::error::TransportError;
 use holdfast_transport::identity::{DeviceKey, Membership};
 use tokio::sync::mpsc;
 
-use crate::members::{ISSUED_MS, local, next, node, org};
+use crate::members::{ISSUED_MS, local, next, node, org, peer_address};
 
 /// Nothing may come within a time in which many handshakes fit.
 async fn nobody_comes(events: &mut mpsc::Receiver<LinkEvent>) {
@@ -33,9 +33,11 @@ async fn an_expired_certificate_is_turned_away() {
     let late = org.member_for("b", 1);
     let config = TransportConfig {
         listen: local(),
-        peers: vec![listener.local_addr().to_string()],
+        peers: vec![peer_address(&listener.local_addr())],
         mdns: None,
         clock_floor_ms: ISSUED_MS + 3 * 24 * 3_600_000,
+        profile: None,
+        ceiling_bps: None,
     };
     let (_dialler, _events) = Transport::bind(config, &late.0, &late.1).expect("an endpoint");
     nobody_comes(&mut listening).await;
@@ -62,7 +64,14 @@ async fn a_port_in_use_is_named() {
     let org = org();
     let member = org.member("a");
     let (listener, _events) = node(&member, &[]);
-    let config = TransportConfig { listen: listener.local_addr(), peers: Vec::new(), mdns: None, clock_floor_ms: 0 };
+    let config = TransportConfig {
+        listen: listener.local_addr(),
+        peers: Vec::new(),
+        mdns: None,
+        clock_floor_ms: 0,
+        profile: None,
+        ceiling_bps: None,
+    };
     let error = Transport::bind(config, &member.0, &member.1).err().expect("the port is taken");
     assert!(matches!(error, TransportError::PortInUse { address } if address == listener.local_addr()), "{error}");
 }

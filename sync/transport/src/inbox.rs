@@ -1,0 +1,85 @@
+//! The receiving half of a connection: frames in order per class, datagrams as they come, and what the end cut in two.
+
+use holdfast_domain::frame::{Bye, LinkId};
+use holdfast_domain::limits::FRAME_BYTES_MAX;
+use quinn::{Connection, RecvStream, VarInt};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::endpoint::{LinkEvent, Transport};
+
+/// A shorter beginning of a frame is not worth the trouble: its fields would hardly be whole.
+const PARTIAL_BYTES_MIN: usize = 512;
+/// A datagram fits one packet of any network that is met; more is not ours.
+const DATAGRAM_BYTES_MAX: usize = 1_500;
+
+/// How a connection ended.
+pub(crate) struct End {
+    pub(crate) reason: String,
+    /// Beginnings of frames, at most one a stream.
+    pub(crate) partials: Vec<Vec<u8>>,
+}
+
+/// Takes what a connection brings until it ends.
+pub(crate) async fn receive(transport: Transport, connection: Connection, link: LinkId) -> End {
+    let mut readers = JoinSet::new();
+    let datagrams = tokio::spawn(read_datagrams(transport.clone(), connection.clone(), link));
+    let error = loop {
+        match connection.accept_uni().await {
+            Ok(stream) => {
+                // A stream that was ended is taken off, so that their number stays that of the open ones.
+                while readers.try_join_next().is_some() {}
+                readers.spawn(read_class(transport.clone(), connection.clone(), stream, link));
+            }
+            Err(error) => break error,
+        }
+    };
+    // The readers end with the connection, once the engine has taken what they hold.
+    let partials = readers.join_all().await.into_iter().flatten().collect();
+    drop(datagrams.await);
+    End { reason: error.to_string(), partials }
+}
+
+/// Gives the beginning of a frame that the end cut in two.
+async fn read_class(
+    transport: Transport,
+    connection: Connection,
+    mut stream: RecvStream,
+    link: LinkId,
+) -> Option<Vec<u8>> {
+    loop {
+        let mut length = [0; 4];
+        stream.read_exact(&mut length).await.ok()?;
+        let length = u32::from_be_bytes(length) as usize;
+        if length > FRAME_BYTES_MAX {
+            tracing::warn!(link = link.0, length, "a peer announced a frame over the limit");
+            connection.close(VarInt::from_u32(Bye::BadFrame as u32), b"frame over the limit");
+            return None;
+        }
+        // Grown as bytes come in: a peer that announces much and sends little costs little.
+        let mut bytes = Vec::new();
+        while bytes.len() < length {
+            match stream.read_chunk(length - bytes.len(), true).await {
+                Ok(Some(chunk)) => bytes.extend_from_slice(&chunk.bytes),
+                _ => return (bytes.len() >= PARTIAL_BYTES_MIN).then_some(bytes),
+            }
+        }
+        transport.has_spoken(link);
+        transport.events().send(LinkEvent::Frame { link, bytes }).await.ok()?;
+    }
+}
+
+/// One reader for all of them, which waits for its turn at the engine like each of the streams' readers: a flood of
+/// datagrams pushes out its own oldest, and the streams keep their share.
+async fn read_datagrams(transport: Transport, connection: Connection, link: LinkId) {
+    let events: mpsc::Sender<LinkEvent> = transport.events();
+    while let Ok(bytes) = connection.read_datagram().await {
+        // An empty one is a beacon; quinn has acknowledged it already.
+        if bytes.is_empty() || bytes.len() > DATAGRAM_BYTES_MAX {
+            continue;
+        }
+        if events.send(LinkEvent::Frame { link, bytes: bytes.to_vec() }).await.is_err() {
+            return;
+        }
+    }
+}

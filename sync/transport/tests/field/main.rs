@@ -1,0 +1,9 @@
+//! QUIC as it is set here, over simulated field links in virtual time.
+
+mod goodput;
+mod handshake;
+mod outage;
+mod pair;
+mod resumption;
+mod urgent;
+mod wire;

@@ -1,0 +1,91 @@
+//! Fear: the link is back, and nobody notices for minutes.
+
+use std::time::Duration;
+
+use holdfast_domain::scope::Class;
+use holdfast_transport::beacon::{Glimpse, Verdict, Watch, grant_passage};
+use holdfast_transport::profile::{LinkProfile, knobs};
+
+use crate::pair::{DIALLER, LISTENER, Pair};
+use crate::wire::Nature;
+
+/// What the task of a link does at each of its looks.
+fn look(pair: &mut Pair, watch: &mut Watch, end: usize) {
+    let now = pair.now;
+    let connection = pair.connection(end);
+    if watch.look(now, Glimpse::of(&connection.stats())) == (Verdict::Stalled { beacon: true }) {
+        grant_passage(connection.congestion_state().clone_box());
+        // A datagram that finds no room is as good as one that was lost.
+        drop(connection.datagrams().send(Vec::new().into(), true));
+    }
+}
+
+/// How long after an outage of so many seconds the listener reads something again, with the dialler's window full or with
+/// something said only now and then.
+fn comes_back(profile: Option<LinkProfile>, nature: Nature, outage_s: u64, bulk: bool) -> Duration {
+    let mut pair = Pair::new(profile, [nature; 2], 3);
+    pair.dial();
+    assert!(pair.run(Duration::from_mins(1), |pair| pair.ends[DIALLER].connected_at.is_some()), "no handshake");
+    let stream = pair.open(DIALLER, Class::P2);
+    let mut watch = Watch::new(knobs(profile).beacon);
+    let cut = pair.elapsed() + Duration::from_secs(10);
+    let back = cut + Duration::from_secs(outage_s);
+    for wire in &mut pair.wires {
+        wire.cut(pair.begun + cut, pair.begun + back);
+    }
+    let mut next_word = Duration::ZERO;
+    let mut speak = |pair: &mut Pair| {
+        if bulk {
+            pair.fill(DIALLER, stream);
+        } else if pair.elapsed() >= next_word {
+            next_word = pair.elapsed() + Duration::from_secs(1);
+            drop(pair.connection(DIALLER).send_stream(stream).write(&[1; 50]));
+        }
+    };
+    let mut step = |pair: &mut Pair, until: Duration, done: &dyn Fn(&Pair) -> bool| {
+        while pair.elapsed() < until && !done(pair) {
+            let next = pair.elapsed() + Duration::from_millis(100);
+            pair.run(next, |pair| {
+                speak(pair);
+                done(pair)
+            });
+            look(pair, &mut watch, DIALLER);
+        }
+    };
+    step(&mut pair, back, &|_| false);
+    let before = pair.ends[LISTENER].read_bytes;
+    step(&mut pair, back + Duration::from_mins(5), &|pair| pair.ends[LISTENER].read_bytes > before);
+    assert!(!pair.ends[DIALLER].lost, "the link was given up");
+    pair.elapsed().saturating_sub(back)
+}
+
+#[test]
+fn the_first_useful_byte_follows_an_outage_within_a_beacon_and_one_and_a_half_round_trips() {
+    let cases = [
+        (None, 1_000_000, 200, 30),
+        (None, 1_000_000, 200, 3),
+        (None, 250_000, 600, 50),
+        (Some(LinkProfile::Sat), 256_000, 700, 45),
+        (Some(LinkProfile::Narrowband), 9_600, 1_000, 120),
+    ];
+    for (profile, rate_bps, round_trip_ms, outage_s) in cases {
+        let round_trip = Duration::from_millis(round_trip_ms);
+        let nature = Nature {
+            rate_bps,
+            delay: round_trip / 2,
+            loss: 0.0,
+            queue_bytes: rate_bps / 8 + 8_000,
+            jitter: Duration::ZERO,
+        };
+        for bulk in [true, false] {
+            let took = comes_back(profile, nature, outage_s, bulk);
+            // The packets themselves take their time on a slow link.
+            let packets = Duration::from_secs_f64(3.0 * 1_228.0 * 8.0 / rate_bps as f64);
+            let allowed = knobs(profile).beacon + round_trip * 3 / 2 + packets + Duration::from_millis(100);
+            println!(
+                "{profile:?}, {rate_bps} bit/s, {round_trip_ms} ms, out for {outage_s} s, bulk {bulk}: {took:.2?} of {allowed:.2?}"
+            );
+            assert!(took <= allowed, "{took:?} after {outage_s} s at {rate_bps} bit/s, bulk {bulk}");
+        }
+    }
+}

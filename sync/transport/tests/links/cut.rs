@@ -1,0 +1,64 @@
+//! Fear: what was on its way when a link ended is lost, or a dead link is taken for a living one.
+
+use std::time::Duration;
+
+use holdfast_domain::scope::Class;
+use holdfast_transport::endpoint::LinkEvent;
+
+use crate::members::{next, next_where, node, org};
+use crate::stranger::{Road, Stranger, begin_frame};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_beginning_of_a_frame_that_the_end_cut_in_two_is_handed_over() {
+    let org = org();
+    let (listener, mut events) = node(&org.member("a"), &[]);
+    let connection = Stranger::new(&org.member("b")).connect(listener.local_addr()).await;
+    let half: Vec<u8> = (0..3_000_u32).map(|byte| (byte % 251) as u8).collect();
+    let _long = begin_frame(&connection, 10_000, &half).await;
+    let _short = begin_frame(&connection, 10_000, &half[..511]).await;
+    // Loopback keeps the order, so once this one is here the others are.
+    let _whole = begin_frame(&connection, 5, b"whole").await;
+    assert!(matches!(next(&mut events).await, Some(LinkEvent::Up { .. })));
+    assert!(matches!(next(&mut events).await, Some(LinkEvent::Frame { bytes, .. }) if bytes == b"whole"));
+    connection.close(0_u32.into(), b"gone");
+    let Some(LinkEvent::Down { partials, .. }) = next(&mut events).await else { panic!("no end") };
+    assert_eq!(partials, [half]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_link_comes_back_with_the_road() {
+    let org = org();
+    let (listener, mut listening) = node(&org.member("a"), &[]);
+    let road = Road::to(listener.local_addr()).await;
+    let (dialler, mut dialling) = node(&org.member("b"), &[road.address]);
+    let Some(LinkEvent::Up { link, .. }) = next(&mut dialling).await else { panic!("no link") };
+    assert!(matches!(next(&mut listening).await, Some(LinkEvent::Up { .. })));
+    road.close(true);
+    dialler.send(link, Class::P0, b"evacuate".to_vec()).expect("room");
+    // Long enough for the link to count as silent, and less than its patience.
+    let nothing = tokio::time::timeout(Duration::from_millis(1_500), next(&mut listening)).await;
+    assert!(nothing.is_err(), "the road was closed: {nothing:?}");
+    road.close(false);
+    // By a beacon on the old link, or on a fresh one the engine would send it again.
+    let back = |event: &LinkEvent| matches!(event, LinkEvent::Frame { .. } | LinkEvent::Up { .. });
+    assert!(next_where(&mut listening, back).await.is_some(), "nobody noticed that the road is open");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_link_replaces_one_that_has_fallen_silent() {
+    let org = org();
+    let member = org.member("b");
+    let (listener, mut events) = node(&org.member("a"), &[]);
+    let road = Road::to(listener.local_addr()).await;
+    let stranger = Stranger::new(&member);
+    let _old = stranger.connect(road.address).await;
+    let Some(LinkEvent::Up { link: old, device, .. }) = next(&mut events).await else { panic!("no link") };
+    road.close(true);
+    // The listener has said nothing and knows nothing; the other end dials again by another road.
+    let _fresh = stranger.connect(listener.local_addr()).await;
+    let Some(LinkEvent::Up { device: again, .. }) = next(&mut events).await else { panic!("no fresh link") };
+    assert_eq!(again, device);
+    // The patience that both ends agreed on is six seconds; this takes a challenge and a quarter of one.
+    let ended = tokio::time::timeout(Duration::from_secs(4), next(&mut events)).await;
+    assert!(matches!(ended, Ok(Some(LinkEvent::Down { link, .. })) if link == old), "{ended:?}");
+}

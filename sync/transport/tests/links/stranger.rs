@@ -1,0 +1,83 @@
+//! A member whose QUIC is driven by hand: it may misbehave as no endpoint of ours would.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use holdfast_transport::identity::{DeviceKey, Membership};
+use holdfast_transport::profile::{self, LinkProfile, Side};
+use holdfast_transport::tls;
+use quinn::{ClientConfig, Connection, Endpoint};
+use tokio::net::UdpSocket;
+
+use crate::members::{ISSUED_MS, local};
+
+pub(crate) struct Stranger {
+    endpoint: Endpoint,
+    config: ClientConfig,
+}
+
+impl Stranger {
+    pub(crate) fn new((key, membership): &(DeviceKey, Membership)) -> Self {
+        let mut tls = tls::peer_client(key, membership, ISSUED_MS).expect("settings");
+        tls.resumption = rustls::client::Resumption::in_memory_sessions(8);
+        let mut config = ClientConfig::new(Arc::new(tls::quic_client(tls).expect("settings")));
+        config.transport_config(profile::transport(Some(LinkProfile::Sat), Side::Dials, None, None));
+        Self { endpoint: Endpoint::client(local()).expect("a socket"), config }
+    }
+
+    pub(crate) async fn connect(&self, address: SocketAddr) -> Connection {
+        let connecting = self.endpoint.connect_with(self.config.clone(), address, "node.holdfast.internal");
+        connecting.expect("settings").await.expect("let in")
+    }
+}
+
+/// Writes the beginning of a frame on a stream of its own, which must be kept.
+pub(crate) async fn begin_frame(connection: &Connection, length: u32, part: &[u8]) -> quinn::SendStream {
+    let mut stream = connection.open_uni().await.expect("a stream");
+    stream.write_all(&length.to_be_bytes()).await.expect("written");
+    stream.write_all(part).await.expect("written");
+    stream
+}
+
+/// A road between two ends that can be closed.
+pub(crate) struct Road {
+    pub(crate) address: SocketAddr,
+    closed: Arc<AtomicBool>,
+}
+
+impl Road {
+    /// Carries datagrams between whoever calls first and `target`.
+    pub(crate) async fn to(target: SocketAddr) -> Self {
+        let near = UdpSocket::bind(local()).await.expect("a socket");
+        let far = UdpSocket::bind(local()).await.expect("a socket");
+        far.connect(target).await.expect("loopback");
+        let address = near.local_addr().expect("bound");
+        let closed = Arc::new(AtomicBool::new(false));
+        let is_closed = Arc::clone(&closed);
+        tokio::spawn(async move {
+            let (mut out, mut back) = (vec![0; 2_000], vec![0; 2_000]);
+            let mut caller = None;
+            loop {
+                tokio::select! {
+                    Ok((length, from)) = near.recv_from(&mut out) => {
+                        caller = Some(from);
+                        if !is_closed.load(Ordering::Relaxed) {
+                            far.send(&out[..length]).await.ok();
+                        }
+                    }
+                    Ok(length) = far.recv(&mut back) => {
+                        if let Some(caller) = caller.filter(|_| !is_closed.load(Ordering::Relaxed)) {
+                            near.send_to(&back[..length], caller).await.ok();
+                        }
+                    }
+                }
+            }
+        });
+        Self { address, closed }
+    }
+
+    pub(crate) fn close(&self, closed: bool) {
+        self.closed.store(closed, Ordering::Relaxed);
+    }
+}
