@@ -230,6 +230,9 @@ fn say(report: &Value) {
         text(report, "fresh"),
         text(report, "known")
     );
+    if report["quarantined"] != 0 {
+        println!("  {} of them kept aside: their author may not write them", text(report, "quarantined"));
+    }
     for gap in report["gaps"].as_array().into_iter().flatten() {
         println!(
             "  gap in {} of {}: entry {} is missing before {}",
