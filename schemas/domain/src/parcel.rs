@@ -74,7 +74,7 @@ pub enum ParcelError {
     },
     /// Larger than any parcel may be.
     #[error(
-        "{bytes} bytes are more than a parcel may have ({PARCEL_BYTES_MAX}); export less at once, such as one mission"
+        "{bytes} bytes or more are over what a parcel may have ({PARCEL_BYTES_MAX}); export less at once, such as one mission"
     )]
     TooLarge {
         /// Its size.
