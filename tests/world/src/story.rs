@@ -109,6 +109,22 @@ impl Story {
         world.edit(node, Edit::MessageSend(self.mission, message(text))).expect("a message goes");
     }
 
+    /// Hands in a track of so many fixes: bulk.
+    pub fn track(&self, world: &mut World, node: usize, fixes: u64) {
+        let from_ms = world.now_ms();
+        let fixes = (0..fixes).map(|second| fix(world, from_ms + second * 1000)).collect();
+        let new = TrackNew { source: "world".to_owned(), fixes };
+        world.edit(node, Edit::TrackAppend(self.mission, self.units[0], new)).expect("a track is taken");
+    }
+
+    /// Lets these nodes in turn do whatever the dice say, with pauses.
+    pub fn busy(&mut self, world: &mut World, nodes: &[usize], rounds: usize, pause_ms: u64) {
+        for round in 0..rounds {
+            self.anything(world, nodes[round % nodes.len()]);
+            world.run_for_ms(pause_ms);
+        }
+    }
+
     /// Assigns a task.
     pub fn assign(&self, world: &mut World, node: usize, task: TaskId, unit: UnitId) {
         let change = TaskChange { assignee: Change::Set(unit), ..TaskChange::default() };
