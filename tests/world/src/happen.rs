@@ -37,7 +37,10 @@ pub(crate) enum Coming {
     Redial {
         link: usize,
     },
-    Cut {
+    Meet {
+        link: usize,
+    },
+    Part {
         link: usize,
     },
     Tick {
