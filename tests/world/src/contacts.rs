@@ -19,7 +19,7 @@ pub struct Contact {
 pub fn parse(trace: &str, observers: usize) -> Vec<Contact> {
     let mut seen: BTreeMap<(usize, usize), Vec<(u64, u64)>> = BTreeMap::new();
     for line in trace.lines().filter(|line| !line.trim().is_empty()) {
-        let fields: Vec<u64> = line.split('\t').map(|field| field.parse().expect("a number")).collect();
+        let fields: Vec<u64> = line.split_whitespace().take(4).map(|field| field.parse().expect("a number")).collect();
         let (a, b) = (fields[0] as usize, fields[1] as usize);
         if a != b && a <= observers && b <= observers {
             seen.entry((a.min(b) - 1, a.max(b) - 1)).or_default().push((fields[2], fields[3].max(fields[2]) + 1));

@@ -85,7 +85,7 @@ pub fn demand_agreement(world: &mut World, nodes: &[usize], bound_ms: u64) -> u6
 }
 
 /// Whether a node shows the record of an acknowledged edit.
-pub(crate) fn holds(world: &World, node: usize, outcome: &Outcome) -> bool {
+pub fn holds(world: &World, node: usize, outcome: &Outcome) -> bool {
     let views = world.engine(node).store().reader().expect("a reader");
     match outcome.record {
         RecordId::Mission(id) => views.mission_by_id(id).expect("views").is_some(),
