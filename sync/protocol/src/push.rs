@@ -246,21 +246,32 @@ impl Push {
     }
 
     fn wanted(&self, stream: StreamId, held: &Held, theirs: &Theirs, unasked: bool) -> Vec<(AuthorId, u64)> {
+        let newest = stream.kind.family() == Family::Register;
+        let on_stream = if newest { self.flying_on_stream(stream) } else { BTreeSet::new() };
         held.heads_of(stream)
             .filter_map(|(author, head)| {
                 let chain = (stream, author);
-                let first = match self.asked.get(&chain) {
-                    Some(asked) => asked.next,
-                    None if unasked && !self.refused.contains(&chain) => {
-                        let sent = self.sent.get(&chain).copied().unwrap_or(0);
-                        sent.max(theirs.seq(stream, author)).saturating_add(1)
-                    }
-                    None => return None,
+                let held_there = theirs.seq(stream, author);
+                let next = self.sent.get(&chain).copied().unwrap_or(0).max(held_there).saturating_add(1);
+                let (first, news) = match self.asked.get(&chain) {
+                    Some(asked) => (asked.next, asked.next),
+                    None if !unasked || self.refused.contains(&chain) => return None,
+                    // A packet may be lost, and one after it must not hide what it held: each goes from what the peer
+                    // holds for sure, and none overtakes what a stream carries.
+                    None if newest && on_stream.contains(&author) => return None,
+                    None if newest => (held_there.saturating_add(1), next),
+                    None => (next, next),
                 };
-                (first <= head.seq).then_some((author, first))
+                (news <= head.seq).then_some((author, first))
             })
             .take(PACK_AUTHORS_MAX)
             .collect()
+    }
+
+    /// Authors of whose runs in this stream some are under way in a class's order.
+    fn flying_on_stream(&self, stream: StreamId) -> BTreeSet<AuthorId> {
+        let flown = self.in_flight.values().filter(|flown| flown.stream == stream && flown.carriage == Carriage::Stream);
+        flown.flat_map(|flown| flown.runs.iter().map(|(author, _)| *author)).collect()
     }
 
     /// Gives up on the first chain wanted: what cannot be sent must not hold up the rest.
@@ -394,6 +405,9 @@ impl Protocol {
             }
         }
         let Some(open) = self.links.get_mut(&link).map(|state| &mut state.open) else { return };
+        if flown.stream.kind.family() == Family::Register {
+            open.push.fell_behind(flown.stream);
+        }
         for (author, last) in flown.runs {
             let chain = (flown.stream, author);
             open.told.share(flown.stream, author, last.seq);

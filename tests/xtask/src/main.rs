@@ -5,6 +5,7 @@ mod drive;
 mod fuzz;
 mod measure;
 mod test;
+mod world;
 
 use clap::{Parser, Subcommand};
 
@@ -24,6 +25,8 @@ enum Task {
     Measure(measure::Args),
     /// Builds what is missing and runs every test.
     Test(test::Args),
+    /// Lives many seeds of the simulated world on all cores and names those that fail.
+    World(world::Args),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -31,5 +34,6 @@ fn main() -> anyhow::Result<()> {
         Task::Demo(args) => demo::run(&args),
         Task::Measure(args) => measure::run(&args),
         Task::Test(args) => test::run(&args),
+        Task::World(args) => world::run(&args),
     }
 }

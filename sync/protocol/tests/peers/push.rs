@@ -260,3 +260,17 @@ fn an_answer_holds_what_was_asked_and_the_rest_waits_for_the_heads() {
     puppet.say(&mut node, FrameV1::Ack(Ack { pack: answer, others: vec![(0, None)] }));
     assert_eq!(node.told.heads[&org::device(9)].seq(board(), org::credential(1, 0).author()), 1);
 }
+
+#[test]
+fn a_lost_packet_is_not_hidden_by_the_next_one() {
+    let latest = stream(StreamKind::Latest);
+    let mut node = Node::new(1);
+    let mut puppet = Puppet::greet(&mut node, 9);
+    puppet.hear(node.write(latest, &["position of one unit"], true));
+    puppet.hear(node.write(latest, &["state of another"], true));
+    let runs: Vec<_> = puppet.packs().iter().map(|pack| (pack.ranges[0].first, pack.ranges[0].count)).collect();
+    assert_eq!(runs, [(1, 1), (1, 2)], "until the first is acknowledged the second holds it too");
+    puppet.say(&mut node, FrameV1::Ack(Ack { pack: puppet.packs()[1].id, others: Vec::new() }));
+    puppet.hear(node.write(latest, &["third"], true));
+    assert_eq!(puppet.packs().last().map(|pack| pack.ranges[0].first), Some(3));
+}
