@@ -270,7 +270,8 @@ impl Push {
 
     /// Authors of whose runs in this stream some are under way in a class's order.
     fn flying_on_stream(&self, stream: StreamId) -> BTreeSet<AuthorId> {
-        let flown = self.in_flight.values().filter(|flown| flown.stream == stream && flown.carriage == Carriage::Stream);
+        let flown =
+            self.in_flight.values().filter(|flown| flown.stream == stream && flown.carriage == Carriage::Stream);
         flown.flat_map(|flown| flown.runs.iter().map(|(author, _)| *author)).collect()
     }
 
