@@ -1,0 +1,60 @@
+//! Row 6: what a very lossy link carries of useful bytes.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use holdfast_cluster::process::Program;
+use indicatif::ProgressBar;
+
+use crate::Bench;
+use crate::links::{Net, profile, words};
+use crate::report::Row;
+use crate::rows::Measure;
+use crate::rows::bulk;
+
+const RATE_BPS: u64 = 1_000_000;
+const LOSS: f64 = 0.3;
+
+/// Row 6: the lowest of three round trips counts.
+pub(super) fn lossy(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> Result<Vec<Row>> {
+    let bulk = bulk::bulk(bench, bar)?;
+    let watch = bench.pick(Duration::from_secs(20), Duration::from_secs(8));
+    let mut lowest = f64::INFINITY;
+    let mut parts = Vec::new();
+    for rtt_ms in [100, 300, 600] {
+        bar.set_message(format!("bulk over a link with R = {rtt_ms} ms"));
+        let share = goodput(bench, &bulk, rtt_ms, watch)?;
+        parts.push((rtt_ms, share));
+        lowest = lowest.min(share);
+    }
+    let conditions = format!(
+        "{}{} of messages of {} B that hardly pack; {}; R = 100, 300, 600 ms, the lowest counts; useful bytes at the \
+         receiver within {} s of the first",
+        bench.pace(),
+        bulk.messages,
+        bulk.text_bytes,
+        words(RATE_BPS, 100, LOSS),
+        watch.as_secs()
+    );
+    let mut row = measures[0].row(Some(lowest), conditions).floor(1.0);
+    for (rtt_ms, share) in parts {
+        row = row.part(&format!("rtt_{rtt_ms}_ms"), share);
+    }
+    Ok(vec![row])
+}
+
+fn goodput(bench: &Bench, bulk: &bulk::Bulk, rtt_ms: u32, watch: Duration) -> Result<f64> {
+    let mut net = Net::new()?;
+    let full = net.start(Program::Node, &bulk.full(), bench.home.path(), &[])?;
+    let link = profile(RATE_BPS, rtt_ms, LOSS);
+    let empty = net.start(Program::Node, &bulk.empty(), bench.home.path(), &[(full, link)])?;
+    net.wait_connected(empty, 1, Duration::from_mins(1))?;
+    let held = |node| -> Result<u64> { Ok(net.status(node)?["entries"].as_u64().unwrap_or(0)) };
+    let (whole, start, before) = (held(full)?, Instant::now(), held(empty)?);
+    while start.elapsed() < watch && held(empty)? < whole {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let useful = (held(empty)? - before) as f64 * bulk.floor_bytes_per_message;
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(useful * 8.0 / seconds / (RATE_BPS as f64 * (1.0 - LOSS)))
+}
