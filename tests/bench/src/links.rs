@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use holdfast_cluster::api::Api;
 use holdfast_cluster::process::{Process, Program};
 use holdfast_linkem::relay::{Profile, Relay};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 /// How often a process is asked how far it is.
@@ -99,6 +99,44 @@ impl Net {
     /// What a node says of itself.
     pub(crate) fn status(&self, node: usize) -> Result<Value> {
         self.api(node).get("/status")
+    }
+
+    /// A counter of a node; 0 if it has never counted.
+    pub(crate) fn counter(&self, node: usize, name: &str) -> Result<u64> {
+        Ok(self.status(node)?["counters"][name].as_u64().unwrap_or(0))
+    }
+
+    /// Entries that a node holds.
+    pub(crate) fn entries(&self, node: usize) -> Result<u64> {
+        Ok(self.status(node)?["entries"].as_u64().unwrap_or(0))
+    }
+
+    /// Lets a node dial over a link now, as it does when it hears a beacon.
+    pub(crate) fn dial(&self, node: usize, link: usize) -> Result<()> {
+        let address = self.links[link].local_addr().to_string();
+        self.api(node).post("/peers/dial", &json!({"address": address}))?.ok().map(drop)
+    }
+
+    /// Starts a process that has a link to a node, which is cut, and does not dial by itself.
+    pub(crate) fn start_parted(
+        &mut self,
+        program: Program,
+        data: &Path,
+        home: &Path,
+        peer: usize,
+        profile: Profile,
+    ) -> Result<usize> {
+        let link = self.link(peer, profile)?;
+        self.links[link].cut(true);
+        self.start(program, data, home, &[])
+    }
+
+    /// Waits until a node has lost its sessions.
+    pub(crate) fn wait_parted(&self, node: usize) -> Result<Duration> {
+        wait(Duration::from_mins(1), "the loss of the link was not noticed", || {
+            let status = self.status(node)?;
+            Ok(status["peers"].as_array().is_some_and(|peers| peers.iter().all(|peer| peer["connected"] == false)))
+        })
     }
 
     /// Waits until a node has a session with so many peers.

@@ -7,9 +7,12 @@ mod crew;
 mod floor;
 mod links;
 mod meeting;
+mod nats;
+mod others;
 mod page;
 mod report;
 mod rows;
+mod samod;
 mod trace;
 
 use std::path::PathBuf;
@@ -38,6 +41,9 @@ struct Args {
     /// Where made data directories are kept between runs.
     #[arg(long)]
     cache: PathBuf,
+    /// Folder of the programs `samod-peer` and `nats-client`; without it others are not measured.
+    #[arg(long)]
+    peers: Option<PathBuf>,
     /// The project's root, for fixtures.
     #[arg(long)]
     root: PathBuf,
@@ -48,6 +54,7 @@ pub(crate) struct Bench {
     pub(crate) quick: bool,
     pub(crate) cache: PathBuf,
     pub(crate) root: PathBuf,
+    pub(crate) peers: Option<PathBuf>,
     pub(crate) home: tempfile::TempDir,
 }
 
@@ -67,7 +74,7 @@ fn main() -> Result<()> {
     let args = Args::parse();
     std::fs::create_dir_all(&args.cache)?;
     let home = tempfile::Builder::new().prefix("run-").tempdir_in(&args.cache)?;
-    let bench = Bench { quick: args.quick, cache: args.cache, root: args.root, home };
+    let bench = Bench { quick: args.quick, cache: args.cache, root: args.root, peers: args.peers, home };
     let mut report = Report::open(&args.json, !args.only.is_empty(), bench.quick)?;
     for group in rows::GROUPS.iter().filter(|group| args.only.is_empty() || group.touches(&args.only)) {
         report.put(rows::measure(&bench, group));

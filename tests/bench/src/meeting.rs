@@ -12,7 +12,7 @@ use holdfast_driver::engine::{Engine, EngineConfig};
 use holdfast_driver::event::{Command, EditOptions, Event, Ticket};
 use holdfast_driver::run::DataDir;
 use holdfast_store::store::Store;
-use holdfast_transport::identity::{Authority, DeviceKey};
+use holdfast_transport::identity::{Authority, DeviceKey, Membership};
 
 /// When made histories begin, Unix milliseconds: 2026-01-05 06:00 UTC.
 const MORNING_MS: u64 = 1_767_592_800_000;
@@ -53,6 +53,14 @@ impl Org {
         let key = DeviceKey::load_or_create(&dir.device_key())?;
         let credential = self.authority.vouch(&key.public(), name, DeviceRole::Node, MORNING_MS);
         self.authority.admit(&key.public(), credential.clone())?.save(&dir.membership())?;
+        Ok(Device { dir: dir.path().to_owned(), key, credential })
+    }
+
+    /// The founder of the org; its data directory is at `home/hub`.
+    pub(crate) fn hub(&self) -> Result<Device> {
+        let dir = DataDir::new(self.home.join("hub"));
+        let key = DeviceKey::load(&dir.device_key())?;
+        let credential = Membership::load(&dir.membership(), &key)?.credential;
         Ok(Device { dir: dir.path().to_owned(), key, credential })
     }
 
@@ -100,15 +108,39 @@ impl Org {
 
     /// Lets two engines talk until they hold the same. Gives the bytes of all frames.
     pub(crate) fn meet(&mut self, engines: [(&mut Engine, &Device); 2]) -> Result<u64> {
+        let mut talk = self.begin(engines)?;
+        self.settle(&mut talk)?;
+        self.end(&mut talk)?;
+        Ok(talk.bytes[0] + talk.bytes[1])
+    }
+
+    /// Lets two engines meet; then the first makes edits in one gesture. Gives the bytes of the frames it sends for them.
+    pub(crate) fn push(&mut self, engines: [(&mut Engine, &Device); 2], edits: Vec<Edit>) -> Result<u64> {
+        let mut talk = self.begin(engines)?;
+        self.settle(&mut talk)?;
+        let before = talk.bytes[0];
+        let command = Command::Edit { edits, options: EditOptions::default() };
+        talk.step(self.now(1_000), 0, vec![Event::Command(Ticket(1), command)])?;
+        self.settle(&mut talk)?;
+        self.end(&mut talk)?;
+        Ok(talk.bytes[0] - before)
+    }
+
+    fn begin<'a>(&mut self, engines: [(&'a mut Engine, &Device); 2]) -> Result<Talk<'a>> {
         let [(left, left_device), (right, right_device)] = engines;
         self.links += 1;
         let link = LinkId(self.links);
         let devices = [left_device.credential.device(), right_device.credential.device()];
-        let mut talk = Talk { link, engines: [left, right], queue: [Vec::new(), Vec::new()], bytes: 0 };
+        let mut talk = Talk { link, engines: [left, right], queue: [Vec::new(), Vec::new()], bytes: [0; 2] };
         for end in 0..2 {
             let up = up(link, devices[1 - end], end == 0);
             talk.step(self.now(1), end, vec![up])?;
         }
+        Ok(talk)
+    }
+
+    fn settle(&mut self, talk: &mut Talk<'_>) -> Result<()> {
+        let link = talk.link;
         for _ in 0..QUIET_TICKS_MAX {
             while talk.queue.iter().any(|frames| !frames.is_empty()) {
                 for end in 0..2 {
@@ -125,10 +157,15 @@ impl Org {
             }
         }
         ensure!(talk.engines[0].frontier() == talk.engines[1].frontier(), "two engines did not come to agree");
+        Ok(())
+    }
+
+    fn end(&mut self, talk: &mut Talk<'_>) -> Result<()> {
+        let link = talk.link;
         for end in 0..2 {
             talk.step(self.now(1), end, vec![Event::Down { link, partials: Vec::new() }])?;
         }
-        Ok(talk.bytes)
+        Ok(())
     }
 }
 
@@ -140,7 +177,8 @@ struct Talk<'a> {
     link: LinkId,
     engines: [&'a mut Engine; 2],
     queue: [Vec<Vec<u8>>; 2],
-    bytes: u64,
+    /// Bytes of frames by who sent them.
+    bytes: [u64; 2],
 }
 
 impl Talk<'_> {
@@ -148,7 +186,7 @@ impl Talk<'_> {
         for effect in self.engines[end].step(now, events) {
             match effect {
                 Effect::Send { link, bytes, .. } if link == self.link => {
-                    self.bytes += bytes.len() as u64;
+                    self.bytes[end] += bytes.len() as u64;
                     self.queue[1 - end].push(bytes);
                 }
                 Effect::Close { reason, .. } => anyhow::bail!("an engine closed its link: {reason:?}"),

@@ -67,6 +67,20 @@ impl Row {
         self
     }
 
+    /// Takes in what another came to; why it did not run goes into the note.
+    pub(crate) fn peer(mut self, name: &str, value: anyhow::Result<f64>) -> Self {
+        match value {
+            Ok(value) => {
+                self.peers.insert(name.to_owned(), Some(value));
+                self
+            }
+            Err(error) => {
+                self.peers.insert(name.to_owned(), None);
+                self.note(&format!("{name} was not measured: {error:#}"))
+            }
+        }
+    }
+
     pub(crate) fn note(mut self, note: &str) -> Self {
         if !self.note.is_empty() && !note.is_empty() {
             self.note.push_str("; ");

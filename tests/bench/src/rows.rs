@@ -2,8 +2,13 @@
 
 mod bulk;
 mod bytes;
+mod contact;
+mod cost;
 mod goodput;
 mod idle;
+mod mesh;
+mod size;
+mod urgent;
 
 use std::time::Instant;
 
@@ -71,10 +76,64 @@ pub(crate) const GROUPS: &[Group] = &[
         run: bytes::live,
     },
     Group {
+        measures: &[measure_of("4", "time to converge, line of 8 to the hub", "× T0", Goal::AtMost(1.3))],
+        run: mesh::line,
+    },
+    Group {
+        measures: &[
+            measure_of("5a", "first P0 item, warm", "× (R + size/C)", Goal::AtMost(1.5)),
+            measure_of("5b", "first P0 item, cold", "× (R + size/C)", Goal::AtMost(3.0)),
+        ],
+        run: urgent::first,
+    },
+    Group {
         measures: &[measure_of("6", "goodput at 30 % loss", "× C(1−p)", Goal::AtLeast(0.85))],
         run: goodput::lossy,
     },
+    Group {
+        measures: &[
+            measure_of("7a", "useful bytes of a 5 s contact, warm", "× C(1−p)t", Goal::AtLeast(0.8)),
+            measure_of("7b", "useful bytes of a 5 s contact, cold", "× C(1−p)t", Goal::AtLeast(0.6)),
+        ],
+        run: contact::contact,
+    },
+    Group {
+        measures: &[measure_of("8", "re-sent after a cut", "× (packet + R·C)", Goal::AtMost(1.0))],
+        run: contact::resent,
+    },
+    Group {
+        measures: &[measure_of("9", "P0 delay behind bulk", "× (2 packets/C + R/2)", Goal::AtMost(1.0))],
+        run: urgent::behind_bulk,
+    },
     Group { measures: &[measure_of("10", "idle overhead at 9.6 kbit/s", "%", Goal::AtMost(1.0))], run: idle::idle },
+    Group {
+        measures: &[measure_of("11", "first useful byte after an outage", "s", Goal::AtMost(1.9))],
+        run: urgent::after_outage,
+    },
+    Group { measures: &[measure_of("12", "received ÷ unique, mesh of 8", "×", Goal::AtMost(1.1))], run: mesh::mesh },
+    Group {
+        measures: &[measure_of("13", "signed metadata per 20-byte event, 32 per batch", "B", Goal::AtMost(12.0))],
+        run: cost::metadata,
+    },
+    Group {
+        measures: &[measure_of("14", "resident memory of a large node", "MB", Goal::AtMost(150.0))],
+        run: size::memory,
+    },
+    Group {
+        measures: &[
+            measure_of("15a", "durable local write, p99 beyond the disk's", "ms", Goal::AtMost(10.0)),
+            measure_of("15b", "items for each fsync under load", "", Goal::AtLeast(50.0)),
+        ],
+        run: cost::writes,
+    },
+    Group {
+        measures: &[measure_of("16", "wire bytes per relayed 1 Hz fix", "B", Goal::AtMost(6.0))],
+        run: cost::positions,
+    },
+    Group {
+        measures: &[measure_of("20", "simulated node-hours per CPU-hour", "", Goal::AtLeast(1_000.0))],
+        run: size::world,
+    },
 ];
 
 /// Measures a group; what fails becomes rows without a value that say why.

@@ -22,7 +22,7 @@ use crate::floor;
 use crate::meeting::{Device, Org};
 
 /// Raised when what is made here changes, so that kept directories are made again.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 3;
 /// Vehicles whose crews write at the same time, each on a store of its own.
 const VEHICLES: usize = 4;
 const CREW_OF_VEHICLE: usize = 5;
@@ -52,6 +52,11 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
+    /// The command post, which holds what was there before.
+    pub(crate) fn hub(&self) -> PathBuf {
+        self.home.join("hub")
+    }
+
     /// A node that holds all.
     pub(crate) fn full(&self) -> PathBuf {
         self.home.join("full")
@@ -62,14 +67,29 @@ impl Trace {
         self.home.join(format!("behind-{number}"))
     }
 
+    /// The missing changes as messages.
+    pub(crate) fn messages(&self) -> PathBuf {
+        self.home.join("missing.messages")
+    }
+
     /// The board as automerge saves it, before and with the missing changes.
     pub(crate) fn saved(&self, full: bool) -> PathBuf {
         self.home.join(if full { "full.automerge" } else { "before.automerge" })
     }
 }
 
+/// Messages for programs that know no changes: each after its length, four bytes, little-endian.
+pub(crate) fn write_messages<'a>(path: &Path, bodies: impl Iterator<Item = &'a [u8]>) -> Result<()> {
+    let mut file = Vec::new();
+    for body in bodies {
+        file.extend((body.len() as u32).to_le_bytes());
+        file.extend(body);
+    }
+    Ok(std::fs::write(path, file)?)
+}
+
 /// Nodes behind: a line of eight has one that holds all.
-const BEHIND: usize = 7;
+pub(crate) const BEHIND: usize = 7;
 
 /// A directory that is complete once its `trace.json` is there; a half-made one is made again.
 pub(crate) fn kept<T: Serialize + for<'a> Deserialize<'a>>(
@@ -116,6 +136,8 @@ fn make_long(home: &Path, root: &Path, [before, missing]: [usize; 2], bar: &Prog
     let board = StreamId::new(Scope::Mission(mission), StreamKind::Board);
     write_shifts(&mut org, &mut vehicles, &mut writers, (mission, &units), before, bar)?;
     let older = changes(vehicles[0].store.as_ref().context("a store")?, board)?;
+    let hub = org.hub()?;
+    hand_over(&mut org, &mut vehicles[0], &hub)?;
     for number in 0..BEHIND {
         let device = org.enrol(&format!("behind-{number}"))?;
         hand_over(&mut org, &mut vehicles[0], &device)?;
@@ -139,6 +161,7 @@ fn weigh(
     let weight = floor::of_changes(board, all, &fresh)?;
     let authors: std::collections::BTreeSet<_> = fresh.iter().map(|change| change.actor_id().clone()).collect();
     let trace = Trace { home: home.to_owned(), mission: mission.to_string(), before, authors: authors.len(), weight };
+    write_messages(&trace.messages(), fresh.iter().map(|change| change.raw_bytes()))?;
     for (full, changes) in [(false, older), (true, all)] {
         std::fs::write(trace.saved(full), floor::document(board, changes)?.save())?;
     }
@@ -208,7 +231,7 @@ fn write_shifts(
 }
 
 /// Makes one edit that is taken; what a step of the record's life forbids is thrown again.
-fn write_one(
+pub(crate) fn write_one(
     org: &mut Org,
     engine: &mut Engine,
     writers: &mut Crew,

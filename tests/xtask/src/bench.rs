@@ -28,9 +28,20 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     packages.iter().for_each(|package| build.extend(["-p", package]));
     crate::test::cargo(&build, &[])?;
     let root = crate::test::root();
+    let peers = root.join("target/bench-peers");
+    let others = root.join("tests/bench/peers/Cargo.toml").display().to_string();
+    let target = peers.display().to_string();
+    let built = crate::test::cargo(
+        &["build", "--release", "--locked", "--manifest-path", &others, "--target-dir", &target],
+        &[],
+    );
     let mut bench = Command::new(root.join("target/release/holdfast-bench"));
     bench.arg("--root").arg(&root).arg("--cache").arg(root.join("target/bench"));
     bench.arg("--json").arg(&args.json).arg("--page").arg(root.join(&args.page));
+    match built {
+        Ok(()) => drop(bench.arg("--peers").arg(peers.join("release"))),
+        Err(error) => println!("others are not measured: {error:#}"),
+    }
     if args.quick {
         bench.arg("--quick");
     }

@@ -12,10 +12,13 @@ use serde_json::json;
 
 use crate::Bench;
 use crate::floor;
-use crate::links::{Net, SETTLE, profile, wait, words};
+use crate::links::{Net, SETTLE, profile, words};
 use crate::meeting::Org;
+use crate::nats;
+use crate::others;
 use crate::report::Row;
 use crate::rows::Measure;
+use crate::samod;
 use crate::trace;
 
 const RATE_BPS: u64 = 1_000_000;
@@ -43,7 +46,12 @@ pub(super) fn cold(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> Re
     let row = measures[0].row(Some(wire / b0), conditions).floor(1.0);
     let row = row.part("wire_bytes", wire).part("b0_bytes", b0).part("seconds", took.as_secs_f64());
     let row = row.part("raw_bytes", trace.weight.raw_bytes as f64).part("zstd_bytes", trace.weight.zstd_bytes as f64);
-    Ok(vec![row])
+    drop(net);
+    bar.set_message("samod does the same");
+    let row = row.peer("samod", samod::cold(bench, &trace, link).map(|bytes| bytes / b0)).note(others::SAMOD_WORDS);
+    bar.set_message("NATS does the same");
+    let nats = nats::cold(bench, &trace.messages(), link).map(|bytes| bytes / b0);
+    Ok(vec![row.peer("NATS", nats).note(others::NATS_WORDS)])
 }
 
 /// Nodes that hold the same in a thousand streams.
@@ -131,16 +139,22 @@ pub(super) fn live(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> Re
 
     bar.set_message("reconnecting");
     net.links[0].cut(true);
-    wait(Duration::from_mins(1), "the loss of the link was not noticed", || {
-        Ok(net.status(1)?["peers"].as_array().is_some_and(|peers| peers.iter().all(|peer| peer["connected"] == false)))
-    })?;
+    net.wait_parted(1)?;
     let before = net.wire_bytes();
     net.links[0].cut(false);
     net.wait_connected(1, 1, Duration::from_mins(1))?;
     std::thread::sleep(SETTLE);
     let reconnect = (net.wire_bytes() - before) as f64;
     let again = measures[2].row(Some(reconnect), conditions("the link was gone until both noticed")).floor(0.0);
-    Ok(vec![two, three, again])
+    drop(net);
+    bar.set_message("samod does the same");
+    let others = samod::wide(bench, streams, profile(RATE_BPS, RTT_MS, 0.0));
+    let (edits, greeting) = match others {
+        Ok(wide) => (Ok(wide.edits), Ok(wide.greeting)),
+        Err(error) => (Err(anyhow::anyhow!("{error:#}")), Err(error)),
+    };
+    let two = two.peer("samod", edits).note(others::SAMOD_WORDS);
+    Ok(vec![two, three, again.peer("samod", greeting).note("samod: one document for each stream")])
 }
 
 fn idle_bytes_per_second(net: &Net) -> f64 {

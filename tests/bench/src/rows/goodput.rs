@@ -8,6 +8,8 @@ use indicatif::ProgressBar;
 
 use crate::Bench;
 use crate::links::{Net, profile, words};
+use crate::nats;
+use crate::others;
 use crate::report::Row;
 use crate::rows::Measure;
 use crate::rows::bulk;
@@ -24,7 +26,7 @@ pub(super) fn lossy(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> R
     for rtt_ms in [100, 300, 600] {
         bar.set_message(format!("bulk over a link with R = {rtt_ms} ms"));
         let share = goodput(bench, &bulk, rtt_ms, watch)?;
-        parts.push((rtt_ms, share));
+        parts.push((format!("rtt_{rtt_ms}_ms"), share));
         lowest = lowest.min(share);
     }
     let conditions = format!(
@@ -37,10 +39,13 @@ pub(super) fn lossy(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> R
         watch.as_secs()
     );
     let mut row = measures[0].row(Some(lowest), conditions).floor(1.0);
-    for (rtt_ms, share) in parts {
-        row = row.part(&format!("rtt_{rtt_ms}_ms"), share);
+    for (name, share) in parts {
+        row = row.part(&name, share);
     }
-    Ok(vec![row])
+    bar.set_message("NATS does the same at R = 100 ms");
+    let rate = nats::messages_per_second(bench, &bulk.texts(), profile(RATE_BPS, 100, LOSS), watch);
+    let share = rate.map(|rate| rate * bulk.floor_bytes_per_message * 8.0 / (RATE_BPS as f64 * (1.0 - LOSS)));
+    Ok(vec![row.peer("NATS (R = 100 ms)", share).note(others::NATS_WORDS)])
 }
 
 fn goodput(bench: &Bench, bulk: &bulk::Bulk, rtt_ms: u32, watch: Duration) -> Result<f64> {
@@ -49,12 +54,11 @@ fn goodput(bench: &Bench, bulk: &bulk::Bulk, rtt_ms: u32, watch: Duration) -> Re
     let link = profile(RATE_BPS, rtt_ms, LOSS);
     let empty = net.start(Program::Node, &bulk.empty(), bench.home.path(), &[(full, link)])?;
     net.wait_connected(empty, 1, Duration::from_mins(1))?;
-    let held = |node| -> Result<u64> { Ok(net.status(node)?["entries"].as_u64().unwrap_or(0)) };
-    let (whole, start, before) = (held(full)?, Instant::now(), held(empty)?);
-    while start.elapsed() < watch && held(empty)? < whole {
+    let (whole, start, before) = (net.entries(full)?, Instant::now(), net.entries(empty)?);
+    while start.elapsed() < watch && net.entries(empty)? < whole {
         std::thread::sleep(Duration::from_millis(20));
     }
-    let useful = (held(empty)? - before) as f64 * bulk.floor_bytes_per_message;
+    let useful = (net.entries(empty)? - before) as f64 * bulk.floor_bytes_per_message;
     let seconds = start.elapsed().as_secs_f64();
     Ok(useful * 8.0 / seconds / (RATE_BPS as f64 * (1.0 - LOSS)))
 }

@@ -8,8 +8,11 @@ use indicatif::ProgressBar;
 
 use crate::Bench;
 use crate::links::{Net, profile, words};
+use crate::nats;
+use crate::others;
 use crate::report::Row;
 use crate::rows::{Measure, bulk};
+use crate::samod;
 
 const RATE_BPS: u64 = 9_600;
 const RTT_MS: u32 = 600;
@@ -31,13 +34,18 @@ pub(super) fn idle(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> Re
     let after = net.links[0].stats();
     let there = (after.wire_bytes_there - before.wire_bytes_there) as f64;
     let back = (after.wire_bytes_back - before.wire_bytes_back) as f64;
-    let percent = there.max(back) * 8.0 / (RATE_BPS as f64 * watch.as_secs_f64()) * 100.0;
+    let percent_of = |bytes: f64| bytes * 8.0 / (RATE_BPS as f64 * watch.as_secs_f64()) * 100.0;
     let conditions = format!(
         "{}idle for {} s; {}; the busier direction",
         bench.pace(),
         watch.as_secs(),
         words(RATE_BPS, RTT_MS, 0.0)
     );
-    let row = measures[0].row(Some(percent), conditions).floor(0.0);
-    Ok(vec![row.part("there_bytes", there).part("back_bytes", back)])
+    let row = measures[0].row(Some(percent_of(there.max(back))), conditions).floor(0.0);
+    let row = row.part("there_bytes", there).part("back_bytes", back);
+    drop(net);
+    bar.set_message("samod and NATS with nothing to say");
+    let row = row.peer("samod", samod::idle(bench, link, watch).map(percent_of));
+    let row = row.peer("NATS", nats::idle(bench, &bulk.few(), link, watch).map(percent_of));
+    Ok(vec![row.note(others::SAMOD_WORDS).note(others::NATS_WORDS)])
 }
