@@ -5,6 +5,7 @@
 
 mod crew;
 mod floor;
+mod hot_paths;
 mod links;
 mod meeting;
 mod nats;
@@ -29,7 +30,7 @@ struct Args {
     /// Smaller work, done within four minutes; the conditions say so.
     #[arg(long)]
     quick: bool,
-    /// Only these rows, such as `1,3,7`. Rows already in the JSON file stay.
+    /// Only these rows, such as `1,3,7`; 0 is the instructions of hot paths. Rows already in the JSON file stay.
     #[arg(long, value_delimiter = ',')]
     only: Vec<u32>,
     /// Where the figures go.
@@ -78,6 +79,12 @@ fn main() -> Result<()> {
     let mut report = Report::open(&args.json, !args.only.is_empty(), bench.quick)?;
     for group in rows::GROUPS.iter().filter(|group| args.only.is_empty() || group.touches(&args.only)) {
         report.put(rows::measure(&bench, group));
+        report.save(&args.json)?;
+    }
+    if args.only.is_empty() || args.only.contains(&0) {
+        let bar = indicatif::ProgressBar::new_spinner();
+        report.hot_paths = hot_paths::count(&bench, &bar);
+        bar.finish_and_clear();
         report.save(&args.json)?;
     }
     std::fs::write(&args.page, page::page(&report)?)?;

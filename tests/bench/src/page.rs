@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
+use crate::hot_paths::HotPath;
 use crate::report::{Goal, Report, Row, number};
 
 const HEAD: &str = "# Benchmarks
@@ -37,6 +38,7 @@ pub(crate) fn page(report: &Report) -> Result<String> {
     table(&mut text, &report.rows)?;
     plot(&mut text, &report.rows)?;
     others(&mut text, &report.rows)?;
+    hot_paths(&mut text, &report.hot_paths)?;
     details(&mut text, &report.rows)?;
     Ok(text)
 }
@@ -99,6 +101,19 @@ fn others(text: &mut String, rows: &[Row]) -> Result<()> {
         for (peer, value) in &row.peers {
             writeln!(text, "| | | | {peer} | {} |", number(*value))?;
         }
+    }
+    writeln!(text)?;
+    Ok(())
+}
+
+fn hot_paths(text: &mut String, paths: &[HotPath]) -> Result<()> {
+    if paths.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "## Instructions of hot paths\n\n| path | instructions | for each | what |\n|---|---:|---|---|")?;
+    for path in paths {
+        let count = path.instructions.map_or("–".to_owned(), |count| format!("{count:.0}"));
+        writeln!(text, "| {} | {count} | {} | {} |", path.name, path.each, path.note)?;
     }
     writeln!(text)?;
     Ok(())

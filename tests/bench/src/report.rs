@@ -7,6 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::hot_paths::HotPath;
+
 /// What is asked of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -96,6 +98,7 @@ pub(crate) struct Report {
     pub(crate) machine: String,
     pub(crate) quick: bool,
     pub(crate) rows: Vec<Row>,
+    pub(crate) hot_paths: Vec<HotPath>,
 }
 
 fn machine() -> String {
@@ -118,7 +121,7 @@ impl Report {
                 .with_context(|| format!("{} is no report; move it away or name another file", path.display()))?;
             return Ok(Self { machine: machine(), ..old });
         }
-        Ok(Self { machine: machine(), quick, rows: Vec::new() })
+        Ok(Self { machine: machine(), quick, rows: Vec::new(), hot_paths: Vec::new() })
     }
 
     /// Takes rows in, in place of those with the same id.

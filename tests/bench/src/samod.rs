@@ -116,7 +116,7 @@ pub(crate) fn wide(bench: &Bench, documents: usize, link: Profile) -> Result<Wid
     let before = site.wire_bytes();
     dial(&mut right)?;
     std::thread::sleep(SETTLE);
-    site.wait_quiet(QUIET, Duration::from_mins(1));
+    site.wait_quiet(QUIET, Duration::from_secs(30));
     let greeting = site.wire_bytes() - before;
     let before = site.wire_bytes();
     left.tell(&format!("edit {EDITS}"))?;
@@ -138,7 +138,7 @@ pub(crate) fn idle(bench: &Bench, link: Profile, watch: Duration) -> Result<f64>
     let mut right = folders.run(bench, &site, 1)?;
     dial(&mut right)?;
     std::thread::sleep(SETTLE);
-    site.wait_quiet(QUIET, Duration::from_mins(1));
+    site.wait_quiet(QUIET, Duration::from_secs(8));
     let before = site.tunnel.wire();
     std::thread::sleep(watch);
     let after = site.tunnel.wire();

@@ -11,7 +11,7 @@ pub(crate) struct Args {
     /// Smaller work, done within four minutes; the conditions say so.
     #[arg(long)]
     quick: bool,
-    /// Only these rows, such as `1,3,7`; rows already in the JSON file stay.
+    /// Only these rows, such as `1,3,7`; 0 is the instructions of hot paths. Rows already in the JSON file stay.
     #[arg(long)]
     only: Option<String>,
     /// Where the figures go.

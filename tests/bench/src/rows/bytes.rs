@@ -101,7 +101,7 @@ pub(super) fn live(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> Re
     let conditions =
         |what: &str| format!("{}{streams} streams; {what}; {}", bench.pace(), words(RATE_BPS, RTT_MS, 0.0));
     bar.set_message("idle");
-    let idle_bps = idle_bytes_per_second(&net);
+    let idle_bps = idle_bytes_per_second(&net, bench.pick(Duration::from_secs(20), Duration::from_secs(6)));
 
     bar.set_message("20 edits are pushed");
     let (pushed, floor_bytes) = twenty(bench, &net, &wide, 0, idle_bps)?;
@@ -157,11 +157,10 @@ pub(super) fn live(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> Re
     Ok(vec![two, three, again.peer("samod", greeting).note("samod: one document for each stream")])
 }
 
-fn idle_bytes_per_second(net: &Net) -> f64 {
-    const WATCH: Duration = Duration::from_secs(10);
+fn idle_bytes_per_second(net: &Net, watch: Duration) -> f64 {
     let before = net.wire_bytes();
-    std::thread::sleep(WATCH);
-    (net.wire_bytes() - before) as f64 / WATCH.as_secs_f64()
+    std::thread::sleep(watch);
+    (net.wire_bytes() - before) as f64 / watch.as_secs_f64()
 }
 
 /// Makes twenty edits in twenty missions and waits until the other side has them. Gives wire bytes without keep-alives,

@@ -82,7 +82,8 @@ fn cold(bench: &Bench, bulk: &Bulk) -> Result<(f64, f64)> {
 /// Row 8: the same transfer with and without a cut in the middle, in units of one packet and one round trip.
 pub(super) fn resent(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> Result<Vec<Row>> {
     const PACKET_BYTES: f64 = 1_228.0;
-    let rate_bps = bench.pick(2_000_000, 1_000_000);
+    let rate_bps = 2_000_000;
+    let cut_after = bench.pick(Duration::from_secs(4), Duration::from_secs(2));
     let bulk = bulk::bulk(bench, bar)?;
     let link = profile(rate_bps, RTT_MS, 0.0);
     let sent = |net: &Net| net.links[0].stats().wire_bytes_back as f64;
@@ -95,7 +96,7 @@ pub(super) fn resent(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> 
         let empty = net.start(Program::Node, &bulk.empty(), bench.home.path(), &[(full, link)])?;
         if cut {
             net.wait_connected(empty, 1, Duration::from_mins(1))?;
-            std::thread::sleep(Duration::from_secs(4));
+            std::thread::sleep(cut_after);
             net.links[0].cut(true);
             net.wait_parted(empty)?;
             net.links[0].cut(false);
@@ -116,9 +117,10 @@ pub(super) fn resent(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> 
     let again = (totals.get(1).context("two runs")? - totals.first().context("two runs")? - greeting).max(0.0);
     let unit = PACKET_BYTES + rate_bps as f64 / 8.0 * f64::from(RTT_MS) / 1_000.0;
     let conditions = format!(
-        "{}bytes of the sender's direction beyond an uncut transfer and a reconnect with nothing missing; cut after 4 s \
+        "{}bytes of the sender's direction beyond an uncut transfer and a reconnect with nothing missing; cut after {} s \
          until both noticed; {}",
         bench.pace(),
+        cut_after.as_secs(),
         words(rate_bps, RTT_MS, 0.0)
     );
     let row = measures[0].row(Some(again / unit), conditions).floor(0.0);

@@ -20,7 +20,7 @@ const LOSS: f64 = 0.3;
 /// Row 6: the lowest of three round trips counts.
 pub(super) fn lossy(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> Result<Vec<Row>> {
     let bulk = bulk::bulk(bench, bar)?;
-    let watch = bench.pick(Duration::from_secs(20), Duration::from_secs(8));
+    let watch = bench.pick(Duration::from_secs(20), Duration::from_secs(5));
     let mut lowest = f64::INFINITY;
     let mut parts = Vec::new();
     for rtt_ms in [100, 300, 600] {

@@ -131,7 +131,7 @@ pub(super) fn behind_bulk(bench: &Bench, measures: &[Measure], bar: &ProgressBar
 pub(super) fn after_outage(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> Result<Vec<Row>> {
     const RATE_BPS: u64 = 64_000;
     const RTT_MS: u32 = 600;
-    let outage = bench.pick(Duration::from_mins(1), Duration::from_secs(12));
+    let outage = bench.pick(Duration::from_mins(1), Duration::from_secs(8));
     let bulk = bulk::bulk(bench, bar)?;
     let link = profile(RATE_BPS, RTT_MS, 0.0);
     let mut net = Net::new()?;
