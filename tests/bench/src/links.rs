@@ -13,8 +13,6 @@ use tokio::runtime::Runtime;
 
 /// How often a process is asked how far it is.
 pub(crate) const GLANCE: Duration = Duration::from_millis(10);
-/// Datagrams of acknowledgements and keep-alives after the last useful byte belong to the account.
-pub(crate) const SETTLE: Duration = Duration::from_secs(2);
 
 /// A link of `rate_bps` bits a second each way, `rtt_ms` round trip, share `loss` lost; its queue holds a round trip.
 pub(crate) fn profile(rate_bps: u64, rtt_ms: u32, loss: f64) -> Profile {

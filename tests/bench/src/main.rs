@@ -17,6 +17,7 @@ mod samod;
 mod trace;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
@@ -63,6 +64,15 @@ impl Bench {
     /// The first in a full run, the second in a quick one.
     pub(crate) fn pick<T>(&self, full: T, quick: T) -> T {
         if self.quick { quick } else { full }
+    }
+
+    /// Waits until acknowledgements after the last useful byte have crossed: they belong to the account.
+    pub(crate) fn settle(&self) {
+        std::thread::sleep(self.settling());
+    }
+
+    fn settling(&self) -> Duration {
+        self.pick(Duration::from_secs(2), Duration::from_millis(1_200))
     }
 
     /// Words for conditions that a quick run makes smaller.

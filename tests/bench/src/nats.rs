@@ -10,7 +10,7 @@ use holdfast_linkem::tunnel::ADDRESSES;
 use serde_json::Value;
 
 use crate::Bench;
-use crate::links::{SETTLE, wait};
+use crate::links::wait;
 use crate::others::{self, Site};
 
 const LEAF_PORT: u16 = 7_422;
@@ -105,7 +105,7 @@ pub(crate) fn cold(bench: &Bench, messages: &std::path::Path, link: Profile) -> 
     let before = pair.site.wire_bytes();
     pair.join()?;
     pair.wait_copied(Duration::from_mins(3))?;
-    std::thread::sleep(SETTLE);
+    bench.settle();
     Ok(pair.site.wire_bytes() - before)
 }
 
@@ -133,7 +133,7 @@ pub(crate) fn idle(bench: &Bench, messages: &std::path::Path, link: Profile, wat
     let mut pair = Pair::fill(bench, messages, Profile::clear())?;
     pair.join()?;
     pair.wait_copied(Duration::from_mins(1))?;
-    std::thread::sleep(SETTLE);
+    bench.settle();
     pair.site.tunnel.set_profile(link);
     let before = pair.site.tunnel.wire();
     std::thread::sleep(watch);

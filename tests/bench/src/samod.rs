@@ -10,7 +10,7 @@ use holdfast_linkem::tunnel::ADDRESSES;
 
 use crate::Bench;
 use crate::floor;
-use crate::links::{SETTLE, wait};
+use crate::links::wait;
 use crate::others::{self, Site, Talker};
 use crate::trace::Trace;
 
@@ -94,7 +94,7 @@ pub(crate) fn cold(bench: &Bench, trace: &Trace, link: Profile) -> Result<f64> {
     let before = site.wire_bytes();
     dial(&mut right)?;
     wait_agreed(&left, &right, Duration::from_mins(3))?;
-    std::thread::sleep(SETTLE);
+    bench.settle();
     Ok(site.wire_bytes() - before)
 }
 
@@ -115,14 +115,14 @@ pub(crate) fn wide(bench: &Bench, documents: usize, link: Profile) -> Result<Wid
     let mut right = folders.run(bench, &site, 1)?;
     let before = site.wire_bytes();
     dial(&mut right)?;
-    std::thread::sleep(SETTLE);
+    bench.settle();
     site.wait_quiet(QUIET, Duration::from_secs(30));
     let greeting = site.wire_bytes() - before;
     let before = site.wire_bytes();
     left.tell(&format!("edit {EDITS}"))?;
     wait(Duration::from_secs(20), "samod made no edits", || Ok(left.told("change").len() == EDITS))?;
     wait_agreed(&left, &right, Duration::from_mins(1))?;
-    std::thread::sleep(SETTLE);
+    bench.settle();
     let wire = site.wire_bytes() - before;
     let changes = left.told("change");
     let changes = changes.iter().map(|hex| bytes_of(hex)).collect::<Result<Vec<_>>>()?;
@@ -137,7 +137,7 @@ pub(crate) fn idle(bench: &Bench, link: Profile, watch: Duration) -> Result<f64>
     let _left = folders.run(bench, &site, 0)?;
     let mut right = folders.run(bench, &site, 1)?;
     dial(&mut right)?;
-    std::thread::sleep(SETTLE);
+    bench.settle();
     site.wait_quiet(QUIET, Duration::from_secs(8));
     let before = site.tunnel.wire();
     std::thread::sleep(watch);

@@ -1,7 +1,7 @@
 //! Rows 1 to 3: bytes on the wire for a long history, for a few edits among many streams, and for nothing at all.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use holdfast_cluster::process::Program;
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::Bench;
 use crate::floor;
-use crate::links::{Net, SETTLE, profile, words};
+use crate::links::{Net, profile, words};
 use crate::meeting::Org;
 use crate::nats;
 use crate::others;
@@ -33,7 +33,7 @@ pub(super) fn cold(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> Re
     let link = profile(RATE_BPS, RTT_MS, 0.0);
     let behind = net.start(Program::Node, &trace.behind(0), bench.home.path(), &[(full, link)])?;
     let took = net.wait_agreed(&[full, behind], Duration::from_mins(3))?;
-    std::thread::sleep(SETTLE);
+    bench.settle();
     let (wire, b0) = (net.wire_bytes() as f64, floor::b0(trace.weight.floor_bytes, 0.0));
     let conditions = format!(
         "{}{} edits by {} authors missing after {} changes; {}; TLS 1.3 and signatures included",
@@ -90,7 +90,7 @@ pub(super) fn wide_pair(bench: &Bench, bar: &ProgressBar) -> Result<(Net, Wide)>
     let right = net.start(Program::Node, &wide.home.join("right"), bench.home.path(), &[(left, link)])?;
     net.wait_connected(right, 1, Duration::from_mins(1))?;
     net.wait_agreed(&[left, right], Duration::from_mins(1))?;
-    std::thread::sleep(SETTLE);
+    bench.settle();
     Ok((net, wide))
 }
 
@@ -120,16 +120,16 @@ pub(super) fn live(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> Re
         .part("idle_bytes_per_second", idle_bps);
 
     bar.set_message("nothing is missing");
-    let before = net.links[0].stats();
+    let (before, start) = (net.links[0].stats(), Instant::now());
     pause(true)?;
-    std::thread::sleep(SETTLE);
+    bench.settle();
     pause(false)?;
     net.wait_connected(1, 1, Duration::from_secs(30))?;
-    std::thread::sleep(SETTLE);
+    bench.settle();
     let after = net.links[0].stats();
     let there = (after.wire_bytes_there - before.wire_bytes_there) as f64;
     let back = (after.wire_bytes_back - before.wire_bytes_back) as f64;
-    let rest = idle_bps / 2.0 * (2.0 * SETTLE.as_secs_f64());
+    let rest = idle_bps / 2.0 * start.elapsed().as_secs_f64();
     let live = (there - rest).max(back - rest).max(0.0);
     let three = measures[1]
         .row(Some(live), conditions("a peer is paused and resumed; keep-alives of that time taken off"))
@@ -143,7 +143,7 @@ pub(super) fn live(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> Re
     let before = net.wire_bytes();
     net.links[0].cut(false);
     net.wait_connected(1, 1, Duration::from_mins(1))?;
-    std::thread::sleep(SETTLE);
+    bench.settle();
     let reconnect = (net.wire_bytes() - before) as f64;
     let again = measures[2].row(Some(reconnect), conditions("the link was gone until both noticed")).floor(0.0);
     drop(net);
@@ -166,7 +166,7 @@ fn idle_bytes_per_second(net: &Net, watch: Duration) -> f64 {
 /// Makes twenty edits in twenty missions and waits until the other side has them. Gives wire bytes without keep-alives,
 /// and M.
 fn twenty(bench: &Bench, net: &Net, wide: &Wide, from: usize, idle_bps: f64) -> Result<(f64, u64)> {
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     let before = net.wire_bytes();
     let mut crew = crate::crew::Crew::new(&bench.root, 20)?;
     let mut bodies = Vec::new();
@@ -176,7 +176,7 @@ fn twenty(bench: &Bench, net: &Net, wide: &Wide, from: usize, idle_bps: f64) -> 
         bodies.push(mission.clone());
     }
     net.wait_agreed(&[0, 1], Duration::from_mins(1))?;
-    std::thread::sleep(SETTLE);
+    bench.settle();
     let wire = (net.wire_bytes() - before) as f64 - idle_bps * start.elapsed().as_secs_f64();
     Ok((wire, newest_changes(net, &bodies)?))
 }

@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::Bench;
-use crate::links::{Net, SETTLE, profile, words};
+use crate::links::{Net, profile, words};
 use crate::report::Row;
 use crate::rows::Measure;
 use crate::rows::bulk::{self, Bulk};
@@ -40,7 +40,7 @@ pub(super) fn contact(bench: &Bench, measures: &[Measure], bar: &ProgressBar) ->
 }
 
 /// Opens the link for five seconds; gives the share of C(1−p)t that became useful, and the bytes.
-fn five_seconds(net: &Net, bulk: &Bulk, link: Profile) -> Result<(f64, f64)> {
+fn five_seconds(bench: &Bench, net: &Net, bulk: &Bulk, link: Profile) -> Result<(f64, f64)> {
     let before = net.entries(1)?;
     net.links[0].set_profile(link);
     net.links[0].cut(false);
@@ -48,7 +48,7 @@ fn five_seconds(net: &Net, bulk: &Bulk, link: Profile) -> Result<(f64, f64)> {
     net.dial(1, 0)?;
     std::thread::sleep(CONTACT.saturating_sub(start.elapsed()));
     net.links[0].cut(true);
-    std::thread::sleep(SETTLE);
+    bench.settle();
     let useful = (net.entries(1)? - before) as f64 * bulk.floor_bytes_per_message;
     Ok((useful * 8.0 / (RATE_BPS as f64 * (1.0 - LOSS) * CONTACT.as_secs_f64()), useful))
 }
@@ -60,7 +60,7 @@ fn warm(bench: &Bench, bulk: &Bulk) -> Result<(f64, f64)> {
     let right = net.start(Program::Node, &bulk.second(), bench.home.path(), &[(left, clear)])?;
     net.wait_connected(right, 1, Duration::from_mins(1))?;
     net.wait_agreed(&[left, right], Duration::from_mins(1))?;
-    std::thread::sleep(SETTLE);
+    bench.settle();
     net.links[0].cut(true);
     net.wait_parted(right)?;
     let mut crew = crate::crew::Crew::new(&bench.root, 7)?;
@@ -68,7 +68,7 @@ fn warm(bench: &Bench, bulk: &Bulk) -> Result<(f64, f64)> {
         let text = crew.noise(bulk.text_bytes);
         net.api(left).post(&format!("/missions/{}/messages", bulk.mission), &json!({"text": text}))?.ok()?;
     }
-    five_seconds(&net, bulk, profile(RATE_BPS, RTT_MS, LOSS))
+    five_seconds(bench, &net, bulk, profile(RATE_BPS, RTT_MS, LOSS))
 }
 
 fn cold(bench: &Bench, bulk: &Bulk) -> Result<(f64, f64)> {
@@ -76,7 +76,7 @@ fn cold(bench: &Bench, bulk: &Bulk) -> Result<(f64, f64)> {
     let full = net.start(Program::Node, &bulk.full(), bench.home.path(), &[])?;
     let link = profile(RATE_BPS, RTT_MS, LOSS);
     net.start_parted(Program::Node, &bulk.empty(), bench.home.path(), full, link)?;
-    five_seconds(&net, bulk, link)
+    five_seconds(bench, &net, bulk, link)
 }
 
 /// Row 8: the same transfer with and without a cut in the middle, in units of one packet and one round trip.
@@ -102,7 +102,7 @@ pub(super) fn resent(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> 
             net.links[0].cut(false);
         }
         net.wait_agreed(&[full, empty], Duration::from_mins(2))?;
-        std::thread::sleep(SETTLE);
+        bench.settle();
         totals.push(sent(&net));
         if cut {
             net.links[0].cut(true);
@@ -110,7 +110,7 @@ pub(super) fn resent(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> 
             let before = sent(&net);
             net.links[0].cut(false);
             net.wait_connected(empty, 1, Duration::from_mins(1))?;
-            std::thread::sleep(SETTLE);
+            bench.settle();
             greeting = sent(&net) - before;
         }
     }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::Bench;
 use crate::crew::Crew;
 use crate::floor;
-use crate::links::{Net, SETTLE, profile, words};
+use crate::links::{Net, profile, words};
 use crate::meeting::Org;
 use crate::report::Row;
 use crate::rows::{Measure, bulk};
@@ -162,7 +162,7 @@ pub(super) fn positions(bench: &Bench, measures: &[Measure], bar: &ProgressBar) 
     let right = net.start(Program::Node, &bulk.second(), bench.home.path(), &[(left, link)])?;
     net.wait_connected(right, 1, Duration::from_mins(1))?;
     net.wait_agreed(&[left, right], Duration::from_mins(1))?;
-    std::thread::sleep(SETTLE);
+    bench.settle();
     bar.set_message("an hour of driving is relayed");
     let mut crew = Crew::new(&bench.root, 16)?;
     let fixes = bench.pick(3_600, 1_800);
@@ -173,7 +173,7 @@ pub(super) fn positions(bench: &Bench, measures: &[Measure], bar: &ProgressBar) 
         net.api(left).post(&path, &json!({"source": "bench", "fixes": segment}))?.ok()?;
     }
     net.wait_agreed(&[left, right], Duration::from_mins(1))?;
-    std::thread::sleep(SETTLE);
+    bench.settle();
     let (wire, seconds) = ((net.wire_bytes() - before) as f64, start.elapsed().as_secs_f64());
     let conditions = format!(
         "{}{fixes} fixes of a drive at 1 Hz with speed, course and a metre of noise, relayed in segments of ten minutes; \

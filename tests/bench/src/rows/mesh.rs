@@ -29,7 +29,7 @@ pub(super) fn line(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> Re
     let mut net = Net::new()?;
     let clear = Profile::clear();
     let mut last = net.start(Program::Hub, &trace.hub(), bench.home.path(), &[])?;
-    for number in 0..trace::BEHIND {
+    for number in 0..bench.pick(trace::BEHIND, 3) {
         let node = trace.behind(number);
         last = net.start(Program::Node, &node, bench.home.path(), &[(last, clear)])?;
         net.wait_connected(last, 1, Duration::from_mins(1))?;
@@ -45,10 +45,11 @@ pub(super) fn line(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> Re
     let b0 = floor::b0(trace.weight.floor_bytes, LOSS);
     let t0 = rtt_s * (1.0 + hops) + 8.0 * b0 / RATE_BPS as f64;
     let conditions = format!(
-        "{}{} edits by {} authors at one end; {hops} hops; each {}; T0 takes B0/C once, as if all hops carried at once",
+        "{}{} edits by {} authors at one end; {} hops; each {}; T0 takes B0/C once, as if all hops carried at once",
         bench.pace(),
         trace.weight.missing,
         trace.authors,
+        links + 1,
         words(RATE_BPS, RTT_MS, LOSS)
     );
     Ok(vec![measures[0].row(Some(took / t0), conditions).floor(1.0).part("seconds", took).part("t0_seconds", t0)])

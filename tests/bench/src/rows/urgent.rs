@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::Bench;
-use crate::links::{Net, SETTLE, profile, words};
+use crate::links::{Net, profile, words};
 use crate::report::Row;
 use crate::rows::Measure;
 use crate::rows::bulk::{self, Bulk};
@@ -61,7 +61,7 @@ pub(super) fn first(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> R
     let right = net.start(Program::Node, &bulk.second(), bench.home.path(), &[(left, link)])?;
     net.wait_connected(right, 1, Duration::from_mins(1))?;
     net.wait_agreed(&[left, right], Duration::from_mins(1))?;
-    std::thread::sleep(SETTLE);
+    bench.settle();
     let mut warm = Vec::new();
     for number in 0..rounds {
         let since = Instant::now();
@@ -156,7 +156,7 @@ pub(super) fn after_outage(bench: &Bench, measures: &[Measure], bar: &ProgressBa
             std::thread::sleep(Duration::from_millis(5));
         }
         times.push(since.elapsed().as_secs_f64());
-        std::thread::sleep(SETTLE);
+        bench.settle();
     }
     let conditions = format!(
         "{}median from the end of an outage of {} s to the first item visible; a beacon is taken as 1 s; {}",
