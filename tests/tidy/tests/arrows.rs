@@ -18,7 +18,7 @@ const ROOMS: [(&str, &[&str]); 10] = [
     ("hub", &["domain", "formats", "driver", "node"]),
 ];
 /// What proves the rooms: it may depend on anything, and no room on it.
-const PROOF: [&str; 6] = ["linkem", "world", "cluster", "tidy", "fuzz", "xtask"];
+const PROOF: [&str; 7] = ["linkem", "world", "cluster", "bench", "tidy", "fuzz", "xtask"];
 /// Rooms that are functions of their arguments.
 const PURE: [&str; 5] = ["domain", "formats", "replica", "protocol", "policy"];
 /// What brings sockets, disks, clocks, threads or chance.

@@ -1,5 +1,6 @@
 //! Tasks of the project: `cargo xtask demo` shows what Holdfast does, `cargo xtask test` sets up and runs every test.
 
+mod bench;
 mod demo;
 mod drive;
 mod fuzz;
@@ -19,6 +20,8 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Counts what sync costs on real processes over emulated links; writes figures as JSON and `docs/benchmarks.md`.
+    Bench(bench::Args),
     /// A hub and three nodes part, edit, meet and agree on real fire calls, and stay up for you to look at.
     Demo(demo::Args),
     /// What a node with many incidents costs: time of lists, writes and starts, memory. Figures, no verdict.
@@ -31,6 +34,7 @@ enum Task {
 
 fn main() -> anyhow::Result<()> {
     match Args::parse().task {
+        Task::Bench(args) => bench::run(&args),
         Task::Demo(args) => demo::run(&args),
         Task::Measure(args) => measure::run(&args),
         Task::Test(args) => test::run(&args),
