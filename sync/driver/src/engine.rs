@@ -284,6 +284,7 @@ impl Core {
         self.replica = Replica::new();
         self.documents = Documents::default();
         self.marks.clear();
+        self.protocol.handle(now, Input::Spend { bulk_every_s: self.power.policy.bulk_every_s });
         Ok(())
     }
 
@@ -438,6 +439,7 @@ impl Core {
             Command::Enrol { secret_hash, key } => Reply::Enrolled(self.enrol(step, secret_hash, &key)?),
             Command::Power(power) => {
                 self.power = *power;
+                self.say(step, Input::Spend { bulk_every_s: self.power.policy.bulk_every_s })?;
                 Reply::Done(Ok(()))
             }
             Command::Parcel(request) => Reply::Parcel(self.parcel(step, request)?),

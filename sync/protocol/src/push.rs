@@ -127,6 +127,12 @@ impl Push {
         self.behind.insert((stream.kind.class(), stream));
     }
 
+    /// Whether there may be something to send, or under way, that can wait for power.
+    pub(crate) fn has_bulk(&self) -> bool {
+        self.behind.iter().any(|(class, _)| *class >= Class::P3)
+            || self.in_flight_load.range(Class::P3..).any(|(_, (packs, _))| *packs > 0)
+    }
+
     /// Whether all that was sent is acknowledged, single packets aside.
     pub(crate) fn is_idle(&self) -> bool {
         self.in_flight.values().all(|flown| flown.carriage == Carriage::Packet) && self.loading.is_none()
@@ -147,12 +153,13 @@ impl Push {
     }
 
     /// The stream whose turn it is of those of which the peer lacks something, and what it lacks. `served`: classes to
-    /// be sent at all. `window_bytes`: what may be unacknowledged.
-    fn next(&mut self, held: &Held, theirs: &Theirs, serve: Flow, window_bytes: usize) -> Option<Loading> {
+    /// be sent at all. `window_bytes`: what may be unacknowledged. `bulk`: whether what can wait for power may go.
+    fn next(&mut self, held: &Held, theirs: &Theirs, serve: Flow, window_bytes: usize, bulk: bool) -> Option<Loading> {
         let mut classes = vec![Class::P0, Class::P1];
         let mut fair = vec![Class::P2, Class::P3, Class::P4, Class::P5];
         fair.sort_by_key(|class| (self.turns.get(class).copied().unwrap_or(0), *class));
         classes.extend(fair);
+        classes.retain(|class| bulk || *class < Class::P3);
         for class in classes {
             if self.is_full(class, window_bytes) {
                 if is_strict(class) {
@@ -320,7 +327,10 @@ impl Protocol {
         }
         let open_us = now.mono_us.saturating_sub(open.since_us);
         let window = open.pace.window_bytes(open_us);
-        let Some(loading) = open.push.next(&self.held, &open.theirs, open.agreed.flow, window) else { return };
+        let Some(loading) = open.push.next(&self.held, &open.theirs, open.agreed.flow, window, self.thrift.is_open())
+        else {
+            return;
+        };
         let both = self.config.capabilities & open.capabilities;
         let family = loading.stream.kind.family();
         let bundle = family == Family::Document && both & capability::BUNDLE != 0;
