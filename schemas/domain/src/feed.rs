@@ -67,6 +67,13 @@ pub enum RegisterBody {
         /// The fix.
         fix: Fix,
     },
+    /// Where the author's device is reached, in the org's scope.
+    ReachableV1 {
+        /// When it was written, hybrid time.
+        written: Hlc,
+        /// `host:port` each, the likeliest first, at most [`crate::limits::ADDRESSES_MAX`]; none: nowhere.
+        addresses: Vec<String>,
+    },
 }
 
 impl RegisterBody {
@@ -74,6 +81,7 @@ impl RegisterBody {
     pub fn key(&self) -> RegisterKey {
         match self {
             Self::PositionV1 { unit, .. } => RegisterKey::Position(*unit),
+            Self::ReachableV1 { .. } => RegisterKey::Reachable,
         }
     }
 }
@@ -83,6 +91,8 @@ impl RegisterBody {
 pub enum RegisterKey {
     /// The newest position of a unit.
     Position(UnitId),
+    /// Where the device is reached.
+    Reachable,
 }
 
 /// A body that is none of the versions known here.

@@ -135,3 +135,7 @@ pub const PARCEL_HEADER_BYTES_MAX: usize = 4 << 10;
 pub const PARCEL_UNPACKED_BYTES_MAX: usize = 512 << 20;
 /// Packs of a parcel that one step takes in: other work waits for about 2 MiB of bodies at most.
 pub const PARCEL_STEP_PACKS: usize = 8;
+/// Addresses at which a device may say it is reached: its interfaces and a name.
+pub const ADDRESSES_MAX: usize = 8;
+/// One of them: a name of 253 bytes, a port, a kind of link.
+pub const ADDRESS_BYTES_MAX: usize = 280;

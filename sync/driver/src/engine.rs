@@ -8,7 +8,7 @@ use holdfast_domain::clock::{Clock, Hlc, Now};
 use holdfast_domain::entry::Entry;
 use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm, capability};
 use holdfast_domain::frontier::Mark;
-use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, PublicKey};
+use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, DeviceId, PublicKey};
 use holdfast_domain::limits::{PACK_ENTRIES_MAX, SIGNED_SPAN_BYTES, UNSIGNED_RUN_ENTRIES_MAX};
 use holdfast_domain::power::PowerStatus;
 use holdfast_domain::record::Patch;
@@ -66,6 +66,8 @@ pub(crate) struct Core {
     pub(crate) counters: BTreeMap<&'static str, u64>,
     /// What the node runs on; its policy says what sync may spend. The driver alone learns of it, so it is not on disk.
     pub(crate) power: PowerStatus,
+    /// When each device last said where it is reached.
+    pub(crate) reached: BTreeMap<DeviceId, Hlc>,
 }
 
 /// What a pack is to hold.
@@ -219,6 +221,10 @@ impl Engine {
         &self.store
     }
 
+    pub(crate) fn core_mut(&mut self) -> &mut Core {
+        &mut self.core
+    }
+
     /// The store, as a power cut would leave it.
     pub fn into_store(self) -> Store {
         self.store
@@ -271,6 +277,7 @@ impl Core {
             marks: Vec::new(),
             counters: BTreeMap::new(),
             power: PowerStatus::default(),
+            reached: BTreeMap::new(),
             config,
         })
     }
@@ -440,6 +447,10 @@ impl Core {
             Command::Power(power) => {
                 self.power = *power;
                 self.say(step, Input::Spend { bulk_every_s: self.power.policy.bulk_every_s })?;
+                Reply::Done(Ok(()))
+            }
+            Command::Reachable(addresses) => {
+                self.reachable(step, addresses)?;
                 Reply::Done(Ok(()))
             }
             Command::Parcel(request) => Reply::Parcel(self.parcel(step, request)?),

@@ -31,7 +31,7 @@ pub enum Denied {
 /// | `control` | the org | hub |
 /// | `board`, `roster` | missions | hub, node |
 /// | `message`, `track` | missions | hub, node |
-/// | `latest` | missions | hub, node |
+/// | `latest` | the org, missions | hub, node |
 ///
 /// `control` carries the org's word (enrolments); a node that could write it could vouch for itself. The rest is the
 /// work of a mission, which must go on with no hub in reach, so every enrolled device may write it.
@@ -40,7 +40,8 @@ pub enum Denied {
 /// [`Denied::Place`] if the kind has no place in that scope, else [`Denied::Role`] if the role may not write it.
 pub fn may_author(role: DeviceRole, kind: StreamKind, scope: Scope) -> Result<(), Denied> {
     let of_the_org = kind == StreamKind::Control;
-    if of_the_org != (scope == Scope::Org) {
+    let of_both = kind == StreamKind::Latest;
+    if !of_both && of_the_org != (scope == Scope::Org) {
         return Err(Denied::Place { kind, scope });
     }
     if of_the_org && role != DeviceRole::Hub {

@@ -23,7 +23,9 @@ pub(crate) fn read(entry: &Entry) -> Result<(Vec<Patch>, Hlc), BodyError> {
             (written, (!fixes.is_empty()).then_some(Patch::Fixes { mission, unit, fixes }))
         }
         (StreamKind::Latest, Scope::Mission(mission)) => {
-            let RegisterBody::PositionV1 { reported, unit, fix } = feed::decode(&entry.body)?;
+            let RegisterBody::PositionV1 { reported, unit, fix } = feed::decode(&entry.body)? else {
+                return Ok((Vec::new(), Hlc::default()));
+            };
             let position = UnitPosition { unit, mission, fix, author, reported };
             (reported, fix.check().is_ok().then_some(Patch::Position(position)))
         }

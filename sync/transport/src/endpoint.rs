@@ -1,8 +1,8 @@
 //! The endpoint: accepts and dials peers, hands frames in and out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::error::TransportError;
 use crate::identity::{DeviceKey, Membership, SERVER_NAME, certified_key, is_in_force};
 use crate::inbox::{self, End};
+use crate::learned::{self, Learned, Whereabouts};
 use crate::link::{Outbox, Slow};
 use crate::peers::{self, PeerAddress};
 use crate::profile::{LinkProfile, Side};
@@ -102,6 +103,9 @@ pub(crate) struct Shared {
     events: mpsc::Sender<LinkEvent>,
     /// Rung when a connection ends, falls silent or comes back.
     news: Notify,
+    learned: Learned,
+    /// Times as long between attempts to reach who is not there.
+    thrift: AtomicU32,
 }
 
 /// A connection in use.
@@ -164,9 +168,12 @@ impl Transport {
             next_link: AtomicU64::new(1),
             events,
             news: Notify::new(),
+            learned: Learned::default(),
+            thrift: AtomicU32::new(1),
         });
         let transport = Self { shared };
         tokio::spawn(accept(transport.clone()));
+        tokio::spawn(learned::seek(transport.clone()));
         for address in config.peers {
             transport.add_peer(address);
         }
@@ -179,6 +186,17 @@ impl Transport {
     /// Dials a peer and keeps dialling it.
     pub fn add_peer(&self, address: PeerAddress) {
         tokio::spawn(peers::keep_dialling(self.clone(), address));
+    }
+
+    /// Takes note of where a device says it is reached, in place of what it said before; it is sought there now and then
+    /// while no connection with it stands.
+    pub fn learn(&self, whereabouts: Whereabouts) {
+        self.shared.learned.learn(whereabouts);
+    }
+
+    /// Lets this node try to reach who is not there so many times more rarely, to save power; 1: no need to save.
+    pub fn save_power(&self, factor: u8) {
+        self.shared.thrift.store(u32::from(factor.max(1)), Ordering::Relaxed);
     }
 
     /// Queues a frame on a connection. One that is gone swallows it: its end is announced anyway.
@@ -214,6 +232,26 @@ impl Transport {
     /// Whether a connection with a device stands on which it is heard.
     pub(crate) fn hears(&self, device: DeviceId) -> bool {
         self.links().values().any(|link| link.device == device && !link.outbox.pulse.is_stalled())
+    }
+
+    /// Devices heard now.
+    pub(crate) fn heard_devices(&self) -> usize {
+        let links = self.links();
+        let heard = links.values().filter(|link| !link.outbox.pulse.is_stalled()).map(|link| link.device);
+        heard.collect::<BTreeSet<_>>().len()
+    }
+
+    pub(crate) fn learned(&self) -> &Learned {
+        &self.shared.learned
+    }
+
+    pub(crate) fn thrift(&self) -> u32 {
+        self.shared.thrift.load(Ordering::Relaxed)
+    }
+
+    /// Whether this is the device itself.
+    pub(crate) fn is_me(&self, device: DeviceId) -> bool {
+        device == self.shared.me
     }
 
     /// Whether the same device is heard on another connection.

@@ -95,7 +95,7 @@ pub(crate) async fn keep_dialling(transport: Transport, address: PeerAddress) {
             },
             Err(fault) => tracing::debug!(%address, fault, "a peer does not answer"),
         }
-        tokio::time::sleep(jittered(wait)).await;
+        tokio::time::sleep(jittered(wait * transport.thrift())).await;
         wait = (wait * 2).min(LONGEST_WAIT);
     }
 }
@@ -151,7 +151,7 @@ async fn first_success(attempts: &mut JoinSet<Result<Connection, String>>) -> Re
 }
 
 /// Between half of `wait` and all of it, so that nodes that lost one peer together do not come back together.
-fn jittered(wait: Duration) -> Duration {
+pub(crate) fn jittered(wait: Duration) -> Duration {
     let mut byte = [0; 1];
     // Without randomness the full wait is as good.
     getrandom::fill(&mut byte).map_or(wait, |()| wait.mul_f64(0.5 + f64::from(byte[0]) / 512.0))

@@ -167,7 +167,7 @@ impl World {
                 self.note(format!("{node} {notice:?}").as_bytes());
                 self.told.push((node, notice));
             }
-            Effect::Changed(_) => {}
+            Effect::Learned(_) | Effect::Changed(_) => {}
             Effect::Fatal(fault) => panic!("node {} cannot go on: {fault}", self.nodes[node].name),
         }
     }

@@ -64,6 +64,7 @@ impl Recorder {
                     ("send", Some(link.0), &bytes[..], format!("{class:?} {carriage:?}"))
                 }
                 Effect::Close { link, reason } => ("close", Some(link.0), &[][..], reason.as_str().to_owned()),
+                Effect::Learned(whereabouts) => ("learned", None, &[][..], format!("{whereabouts:?}")),
                 Effect::Changed(rev) => ("changed", None, &[][..], format!("revision {rev}")),
                 Effect::Notice(notice) => ("notice", None, &[][..], format!("{notice:?}")),
                 Effect::Fatal(fault) => ("fatal", None, &[][..], fault.clone()),
