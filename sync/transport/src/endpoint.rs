@@ -12,7 +12,7 @@ use holdfast_domain::limits::{DEVICE_LINKS_MAX, LINK_EVENTS_MAX, LINKS_MAX};
 use holdfast_domain::scope::Class;
 use quinn::{Connection, Endpoint, Incoming, VarInt};
 use rustls::pki_types::CertificateDer;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{mpsc, watch};
 
 use crate::error::TransportError;
 use crate::identity::{DeviceKey, Membership, SERVER_NAME, certified_key, is_in_force};
@@ -100,8 +100,8 @@ pub(crate) struct Shared {
     links: Mutex<BTreeMap<LinkId, Link>>,
     next_link: AtomicU64,
     events: mpsc::Sender<LinkEvent>,
-    /// Rung when a connection ends, falls silent or comes back.
-    news: Notify,
+    /// Changes when a connection ends, falls silent or comes back.
+    news: watch::Sender<()>,
 }
 
 /// A connection in use.
@@ -131,8 +131,9 @@ pub(crate) enum NotEntered {
 }
 
 /// Connections that have not brought a whole frame yet. A peer that says nothing, or one byte now and then, costs a place;
-/// it loses the place when others come, and never costs time.
-const SILENT_LINKS_MAX: usize = 64;
+/// it loses the place when others come, and never costs time. Half of all places, since after a restart of the hub all of
+/// an org come at once; no device has more than a few of them.
+const SILENT_LINKS_MAX: usize = LINKS_MAX / 2;
 
 /// How long goodbyes may take at the end.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
@@ -163,7 +164,7 @@ impl Transport {
             links: Mutex::default(),
             next_link: AtomicU64::new(1),
             events,
-            news: Notify::new(),
+            news: watch::Sender::new(()),
         });
         let transport = Self { shared };
         tokio::spawn(accept(transport.clone()));
@@ -225,12 +226,12 @@ impl Transport {
 
     /// Something changed that whoever waits for a peer should know.
     pub(crate) fn news(&self) {
-        self.shared.news.notify_waiters();
+        self.shared.news.send_replace(());
     }
 
-    /// Waits for news, or so long.
-    pub(crate) async fn await_news(&self, most: Duration) {
-        tokio::time::timeout(most, self.shared.news.notified()).await.ok();
+    /// Hears of all news from now on.
+    pub(crate) fn listen_for_news(&self) -> watch::Receiver<()> {
+        self.shared.news.subscribe()
     }
 
     pub(crate) fn events(&self) -> mpsc::Sender<LinkEvent> {

@@ -64,9 +64,10 @@ pub(crate) async fn keep_dialling(transport: Transport, address: PeerAddress) {
     let mut wait = FIRST_WAIT;
     let mut known = None;
     let mut unheard = 0;
+    let mut news = transport.listen_for_news();
     loop {
         if known.is_some_and(|device| transport.hears(device)) {
-            transport.await_news(jittered(LONGEST_WAIT)).await;
+            tokio::time::timeout(jittered(LONGEST_WAIT), news.changed()).await.ok();
             continue;
         }
         match reach(&transport, &address, &mut unheard).await {
@@ -78,7 +79,7 @@ pub(crate) async fn keep_dialling(transport: Transport, address: PeerAddress) {
                     let (carrier, beacon) = (transport.clone(), transport.beacon(address.profile));
                     tokio::spawn(async move { carrier.carry(entered, beacon).await });
                     while transport.hears(device) {
-                        transport.await_news(LONGEST_WAIT).await;
+                        tokio::time::timeout(LONGEST_WAIT, news.changed()).await.ok();
                     }
                     // A link that ends at once, such as a refused one, must not be dialled in a storm.
                     if begun.elapsed() > LONGEST_WAIT {
