@@ -19,7 +19,7 @@ use crate::identity::{DeviceKey, Membership, SERVER_NAME, certified_key, is_in_f
 use crate::inbox::{self, End};
 use crate::link::{Outbox, Slow};
 use crate::peers::{self, PeerAddress};
-use crate::profile::{LinkProfile, Side};
+use crate::profile::{Knobs, LinkProfile, Side};
 use crate::pulse::{self, Pulse};
 use crate::tickets::{Spending, Tickets};
 use crate::{discovery, profile, tls};
@@ -245,9 +245,9 @@ impl Transport {
         }
     }
 
-    /// The beacon interval of this node's links.
-    pub(crate) fn beacon(&self, profile: Option<LinkProfile>) -> Duration {
-        profile::knobs(profile.or(self.shared.profile)).beacon
+    /// The knobs of a link of a kind, or of this node's kind.
+    pub(crate) fn knobs(&self, profile: Option<LinkProfile>) -> Knobs {
+        profile::knobs(profile.or(self.shared.profile))
     }
 
     /// Dials an address once.
@@ -301,14 +301,14 @@ impl Transport {
     }
 
     /// Carries a connection until it ends, and says why it ended.
-    pub(crate) async fn carry(&self, entered: Entered, beacon: Duration) -> String {
+    pub(crate) async fn carry(&self, entered: Entered, knobs: Knobs) -> String {
         let Entered { device, link, connection, pulse, outgoing } = entered;
         let address = connection.remote_address();
         // With the receiver gone the node is stopping; nobody needs the news.
         if self.events().send(LinkEvent::Up { link, device, address, outgoing }).await.is_err() {
             return "the node stops".to_owned();
         }
-        tokio::spawn(pulse::watch(self.clone(), connection.clone(), link, pulse, beacon));
+        tokio::spawn(pulse::watch(self.clone(), connection.clone(), link, pulse, knobs));
         let End { reason, partials } = inbox::receive(self.clone(), connection, link).await;
         self.links().remove(&link);
         self.news();
@@ -379,7 +379,7 @@ async fn welcome(transport: Transport, incoming: Incoming) {
         }
     }
     match transport.enter(connection, false) {
-        Ok(entered) => drop(transport.carry(entered, transport.beacon(None)).await),
+        Ok(entered) => drop(transport.carry(entered, transport.knobs(None)).await),
         Err(fault) => tracing::debug!(%address, ?fault, "a connection was refused"),
     }
 }

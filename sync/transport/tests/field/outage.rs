@@ -3,22 +3,10 @@
 use std::time::Duration;
 
 use holdfast_domain::scope::Class;
-use holdfast_transport::beacon::{Glimpse, Verdict, Watch, grant_passage};
 use holdfast_transport::profile::{LinkProfile, knobs};
 
 use crate::pair::{DIALLER, LISTENER, Pair};
 use crate::wire::Nature;
-
-/// What the task of a link does at each of its looks.
-fn look(pair: &mut Pair, watch: &mut Watch, end: usize) {
-    let now = pair.now;
-    let connection = pair.connection(end);
-    if watch.look(now, Glimpse::of(&connection.stats())) == (Verdict::Stalled { beacon: true }) {
-        grant_passage(connection.congestion_state().clone_box());
-        // A datagram that finds no room is as good as one that was lost.
-        drop(connection.datagrams().send(Vec::new().into(), true));
-    }
-}
 
 /// How long after an outage of so many seconds the listener reads something again, with the dialler's window full or with
 /// something said only now and then.
@@ -27,7 +15,6 @@ fn comes_back(profile: Option<LinkProfile>, nature: Nature, outage_s: u64, bulk:
     pair.dial();
     assert!(pair.run(Duration::from_mins(1), |pair| pair.ends[DIALLER].connected_at.is_some()), "no handshake");
     let stream = pair.open(DIALLER, Class::P2);
-    let mut watch = Watch::new(knobs(profile).beacon);
     let cut = pair.elapsed() + Duration::from_secs(10);
     let back = cut + Duration::from_secs(outage_s);
     for wire in &mut pair.wires {
@@ -42,19 +29,16 @@ fn comes_back(profile: Option<LinkProfile>, nature: Nature, outage_s: u64, bulk:
             drop(pair.connection(DIALLER).send_stream(stream).write(&[1; 50]));
         }
     };
-    let mut step = |pair: &mut Pair, until: Duration, done: &dyn Fn(&Pair) -> bool| {
-        while pair.elapsed() < until && !done(pair) {
-            let next = pair.elapsed() + Duration::from_millis(100);
-            pair.run(next, |pair| {
-                speak(pair);
-                done(pair)
-            });
-            look(pair, &mut watch, DIALLER);
-        }
-    };
-    step(&mut pair, back, &|_| false);
+    pair.run(back, |pair| {
+        speak(pair);
+        false
+    });
     let before = pair.ends[LISTENER].read_bytes;
-    step(&mut pair, back + Duration::from_mins(5), &|pair| pair.ends[LISTENER].read_bytes > before);
+    let returned = pair.run(back + Duration::from_mins(5), |pair| {
+        speak(pair);
+        pair.ends[LISTENER].read_bytes > before
+    });
+    assert!(returned, "the link never came back");
     assert!(!pair.ends[DIALLER].lost, "the link was given up");
     pair.elapsed().saturating_sub(back)
 }
