@@ -73,3 +73,33 @@ fn the_first_useful_byte_follows_an_outage_within_a_beacon_and_one_and_a_half_ro
         }
     }
 }
+
+#[test]
+fn few_words_both_ways_over_a_modem_draw_no_beacons() {
+    for profile in [Some(LinkProfile::Narrowband), None] {
+        let delay = Duration::from_millis(500);
+        let nature = Nature { rate_bps: 9_600, delay, loss: 0.0, queue_bytes: 16_000, jitter: Duration::ZERO };
+        let mut pair = Pair::new(profile, [nature; 2], 1);
+        pair.dial();
+        let both = |pair: &mut Pair| pair.ends.iter().all(|end| end.connected_at.is_some());
+        assert!(pair.run(Duration::from_mins(1), both), "no handshake");
+        let streams = [pair.open(DIALLER, Class::P2), pair.open(LISTENER, Class::P2)];
+        // What the handshake left open is settled.
+        let begun = pair.elapsed() + Duration::from_secs(30);
+        pair.run(begun, |_| false);
+        let beacons = |pair: &mut Pair| [DIALLER, LISTENER].map(|end| pair.connection(end).stats().frame_tx.datagram);
+        let before = beacons(&mut pair);
+        let mut next_word = begun;
+        pair.run(begun + Duration::from_mins(10), |pair| {
+            if pair.elapsed() >= next_word {
+                next_word += Duration::from_secs(7);
+                for end in [DIALLER, LISTENER] {
+                    drop(pair.connection(end).send_stream(streams[end]).write(&[1; 50]));
+                }
+            }
+            false
+        });
+        assert!(pair.ends.iter().all(|end| end.read_bytes >= 85 * 50), "words were lost");
+        assert_eq!(beacons(&mut pair), before, "{profile:?}");
+    }
+}

@@ -105,7 +105,8 @@ impl Pair {
         Self {
             begun: now,
             now,
-            ends: [end(1, None, seed, profile), end(2, Some(server), seed, profile)],
+            // Whoever answers knows the kind of its own links at best, not that of this one.
+            ends: [end(1, None, seed, profile), end(2, Some(server), seed, None)],
             wires: [Wire::new(natures[0], now, seed), Wire::new(natures[1], now, seed ^ 0x5555)],
             client,
         }
