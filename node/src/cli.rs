@@ -12,6 +12,7 @@ mod incident;
 mod message;
 mod mission;
 mod node;
+mod parcel;
 pub mod peers;
 mod shell;
 mod task;
@@ -87,6 +88,9 @@ pub enum NodeCommand {
     /// Imports files of other systems
     #[command(subcommand)]
     Import(import::Import),
+    /// Entries in a file: made, looked into, taken in; by USB stick, by a carrier, or as QR codes
+    #[command(subcommand)]
+    Parcel(parcel::Parcel),
     /// Follows changes as they come, one JSON object a line
     Events(events::Events),
     /// Prints completions for a shell
@@ -116,6 +120,7 @@ pub fn run(global: &Global, command: NodeCommand, extra: ExtraRoutes<'_>) -> any
         NodeCommand::Track(args) => track::run(global, args),
         NodeCommand::Conflict(args) => conflict::run(global, args),
         NodeCommand::Import(args) => import::run(global, args),
+        NodeCommand::Parcel(args) => parcel::run(global, args),
         NodeCommand::Events(args) => events::run(global, &args),
         NodeCommand::Completions(args) => {
             shell::completions(&args);

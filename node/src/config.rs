@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use holdfast_driver::config::NodeConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::power::PowerConfig;
+
 /// Everything that can be set, as `holdfast.toml` has it.
 ///
 /// ```toml
@@ -15,6 +17,9 @@ use serde::{Deserialize, Serialize};
 /// [sync]
 /// peer_listen = "0.0.0.0:7400"
 /// peers = ["192.0.2.7:7400"]
+///
+/// [power]
+/// power_command = ["/usr/local/bin/ignition", "--json"]
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -34,6 +39,8 @@ pub struct Config {
     pub log_filter: String,
     /// The engine and its links.
     pub sync: NodeConfig,
+    /// What the node runs on.
+    pub power: PowerConfig,
 }
 
 /// How log lines look.
@@ -56,6 +63,7 @@ impl Default for Config {
             log_format: LogFormat::default(),
             log_filter: "info".to_owned(),
             sync: NodeConfig::default(),
+            power: PowerConfig::default(),
         }
     }
 }
@@ -93,7 +101,7 @@ pub enum ConfigError {
 }
 
 /// What each field takes, for the message when it got something else.
-const ALLOWED: [(&str, &str); 14] = [
+const ALLOWED: [(&str, &str); 20] = [
     ("http_listen", "an IP address and port in quotes, such as \"127.0.0.1:7480\"; port 0 takes a free one"),
     ("http_remote", "true or false, without quotes"),
     ("http_hosts", "a list of host names, such as [\"node.example\"]"),
@@ -107,6 +115,12 @@ const ALLOWED: [(&str, &str); 14] = [
     ("link_profile", "\"lan\", \"wifi\", \"lte\", \"sat\" or \"narrowband\""),
     ("link_ceiling_bps", "bits a second without quotes, such as 64000"),
     ("mdns", "true or false, without quotes"),
+    ("supplies", "a folder in quotes, such as \"/sys/class/power_supply\""),
+    ("power_command", "a program and its arguments, such as [\"/usr/local/bin/ignition\", \"--json\"]"),
+    ("command_timeout_s", "whole seconds from 1 to 60"),
+    ("poll_s", "whole seconds from 1 to 3600"),
+    ("low_percent", "whole percents from 2 to 95"),
+    ("critical_percent", "whole percents from 1 to 94, below low_percent"),
     ("mdns_interfaces", "a list of interface names or addresses, such as [\"wlan0\"]"),
 ];
 
@@ -158,6 +172,9 @@ impl Config {
                 field,
                 fault: format!("has {len} entries; at most {LIST_LEN_MAX} are allowed"),
             });
+        }
+        if let Some((field, fault)) = self.power.fault() {
+            return Err(ConfigError::Value { field, fault });
         }
         self.sync.check().map_err(|bad| ConfigError::Value { field: bad.field, fault: bad.fault })?;
         self.log_filter.parse::<tracing_subscriber::filter::Targets>().map(|_| ()).map_err(|error| ConfigError::Value {

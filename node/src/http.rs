@@ -11,6 +11,7 @@ mod incidents;
 mod messages;
 mod missions;
 mod node;
+mod parcels;
 mod positions;
 mod request;
 mod tasks;
@@ -69,6 +70,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(positions::router())
         .merge(conflicts::router())
         .merge(imports::router())
+        .merge(parcels::router())
         .merge(events::router());
     OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", resources)
 }

@@ -121,6 +121,17 @@ impl Client {
         self.read(request.header("content-type", kind).send(body))
     }
 
+    /// POST with JSON, answered with the bytes of a file.
+    pub fn download(&self, path: &str, body: &Value) -> Result<Vec<u8>> {
+        let request = self.agent.post(format!("{}{path}", self.base)).header("authorization", &self.token);
+        match request.send_json(body) {
+            Ok(answer) if answer.status().is_success() => {
+                Ok(answer.into_body().with_config().limit(256 << 20).read_to_vec()?)
+            }
+            answer => self.read(answer).and_then(|_| bail!("the node gave no file")),
+        }
+    }
+
     /// A stream of the API, read line by line.
     pub fn follow(&self, path: &str, after: Option<&str>) -> Result<impl std::io::Read + use<>> {
         let mut request = self.agent.get(format!("{}{path}", self.base)).header("authorization", &self.token);

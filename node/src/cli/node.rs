@@ -29,6 +29,7 @@ pub(crate) fn status(global: &Global, _: &Status) -> Result<()> {
     }
     println!("entries       {} ({} wait for a predecessor)", text(&status, "entries"), text(&status, "held"));
     println!("epoch         {}", text(&status, "epoch"));
+    power(&status["power"]);
     for (scope, fingerprint) in status["scopes"].as_object().into_iter().flatten() {
         println!("scope         {scope}  {}", fingerprint.as_str().unwrap_or_default());
     }
@@ -47,6 +48,29 @@ pub(crate) fn status(global: &Global, _: &Status) -> Result<()> {
         println!("QUARANTINED   {} entries whose author may not write them", text(&status, "quarantined"));
     }
     Ok(())
+}
+
+/// What the node runs on, and what sync may spend because of that.
+fn power(power: &Value) {
+    let percent = power["percent"].as_u64().map_or_else(String::new, |percent| format!(", {percent} %"));
+    let ignition = match power["ignition"].as_bool() {
+        Some(true) => ", ignition on",
+        Some(false) => ", ignition off",
+        None => "",
+    };
+    println!("power         {}{percent}{ignition}", text(power, "state"));
+    let policy = &power["policy"];
+    if policy["beacon_factor"] != 1 {
+        println!(
+            "              policy: beacons {} times as far apart, bulk every {} s, attachments {}",
+            text(policy, "beacon_factor"),
+            text(policy, "bulk_every_s"),
+            if policy["blobs"] == true { "yes" } else { "no" }
+        );
+    }
+    if let Some(fault) = power["fault"].as_str() {
+        println!("              WARNING: {fault}");
+    }
 }
 
 /// `doctor`. A fault found makes the command fail, whether it could be mended or not.

@@ -11,6 +11,7 @@ use crate::cli::client::{RunFile, run_file, token_file};
 use crate::cli::{ExtraRoutes, Global};
 use crate::config::{Config, LogFormat, Overrides};
 use crate::http::{App, router, routes, serve};
+use crate::power::watch;
 
 /// Runs the node.
 #[derive(Debug, clap::Args)]
@@ -45,6 +46,7 @@ async fn live(global: &Global, config: Config, extra: ExtraRoutes<'_>) -> Result
     let hosts = config.http_hosts.clone();
     let remote = config.is_remote();
     let mut running = start(&dir, config.sync).await?;
+    let watching = tokio::spawn(watch(config.power, running.handle.clone()));
     let token = token(&global.data)?;
     let run = RunFile {
         pid: std::process::id(),
@@ -69,6 +71,7 @@ async fn live(global: &Global, config: Config, extra: ExtraRoutes<'_>) -> Result
     stopped.send_replace(true);
     std::fs::remove_file(run_file(&global.data)).ok();
     serving.abort();
+    watching.abort();
     match fault {
         Some(fault) => anyhow::bail!("the node had to stop: {fault}"),
         None => {

@@ -87,6 +87,9 @@ fn exposition(status: &NodeStatus, traffic: &Traffic) -> String {
     gauge("quarantined_entries", "Entries kept aside.", status.quarantined as f64);
     gauge("peers_connected", "Peers with a session.", connected as f64);
     gauge("epoch", "The epoch this node writes in.", f64::from(status.epoch));
+    if let Some(percent) = status.power.percent {
+        gauge("battery_percent", "Charge of the battery.", f64::from(percent));
+    }
     if let Some(offset) = status.clock_offset_ms {
         gauge("clock_offset_seconds", "Peers' clocks against this one, median.", offset as f64 / 1000.0);
     }

@@ -4,8 +4,10 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use holdfast_domain::api::Problem;
+use holdfast_domain::parcel::ParcelError;
 use holdfast_domain::refusal::Refusal;
 use holdfast_driver::handle::Failed;
+use holdfast_driver::parcel::ParcelRefusal;
 use holdfast_formats::error::FormatError;
 
 /// What a request can come to besides its answer.
@@ -87,6 +89,16 @@ fn failed_status(failed: &Failed) -> (StatusCode, &'static str) {
         Failed::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "database"),
         Failed::BadCursor => (StatusCode::BAD_REQUEST, "bad-cursor"),
         Failed::NotAuthority => (StatusCode::FORBIDDEN, "not-authority"),
+        Failed::Parcel(refusal) => match refusal {
+            ParcelRefusal::Parcel(ParcelError::TooLarge { .. }) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
+            ParcelRefusal::Parcel(ParcelError::SealedToOthers) => (StatusCode::FORBIDDEN, "sealed-to-others"),
+            ParcelRefusal::Parcel(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-parcel"),
+            ParcelRefusal::UnknownDevice { .. } | ParcelRefusal::BadRecipient { .. } => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "unknown-device")
+            }
+            ParcelRefusal::Empty => (StatusCode::NOT_FOUND, "nothing-to-export"),
+        },
+        Failed::Sealing(_) => (StatusCode::INTERNAL_SERVER_ERROR, "sealing"),
         Failed::BadAddress { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "bad-address"),
     }
 }

@@ -12,6 +12,7 @@ use crate::identity::{AuthorId, DeviceId, DeviceRole, OrgId};
 use crate::incident::Incident;
 use crate::message::Message;
 use crate::mission::Mission;
+use crate::power::PowerStatus;
 use crate::task::Task;
 use crate::track::{Fix, UnitPosition};
 use crate::unit::Unit;
@@ -107,6 +108,8 @@ pub struct NodeStatus {
     pub clock_offset_ms: Option<i64>,
     /// The wall clock of this node, Unix milliseconds.
     pub wall_ms: u64,
+    /// What it runs on, and what sync may spend because of that.
+    pub power: PowerStatus,
     /// Peers known, connected or not.
     pub peers: Vec<PeerStatus>,
     /// Counters since the start, by name, as in `/metrics`.

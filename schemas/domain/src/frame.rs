@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{ShortDigest, Signature};
-use crate::frontier::{Fingerprint, Head};
+use crate::frontier::{Fingerprint, Head, Mark};
 use crate::identity::{AuthorId, Credential, OrgId};
 use crate::limits::FRAME_BYTES_MAX;
 use crate::scope::{Scope, StreamId, StreamKind};
@@ -30,7 +30,7 @@ pub enum Frame {
 pub enum FrameV1 {
     /// First frame each way.
     Greeting(Greeting),
-    /// What I hold of a scope whose fingerprints differ.
+    /// What I hold of a scope that you may not know of.
     Heads(Heads),
     /// Entries.
     Pack(Pack),
@@ -40,21 +40,84 @@ pub enum FrameV1 {
     Ask(Ask),
     /// I end the session, and why.
     Bye(Bye),
+    /// Your greeting names what I do not remember: greet me in full.
+    Again,
+    /// Whether you should send me bulk unasked.
+    Flow(Flow),
+    /// The rest of a frame whose beginning you have from an earlier connection.
+    Rest(Rest),
 }
 
-/// First frame each way: who I am and a fingerprint of what I hold.
+/// First frame each way: who I am and what I hold, in as few words as the peer needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Greeting {
     /// My org; a session between two orgs ends here.
     pub org: OrgId,
     /// Who I am as an author now.
-    pub credential: Credential,
+    pub author: AuthorId,
+    /// The org's word for it; left out towards a peer that had it before.
+    pub credential: Option<Credential>,
     /// Bits of [`capability`].
     pub capabilities: u32,
     /// My wall clock, Unix milliseconds: to flag a suspicious clock, never to refuse anything.
     pub wall_ms: u64,
-    /// A fingerprint of each scope I hold and you may see.
+    /// A fingerprint of all documents and feeds I hold and you may see.
+    pub whole: Fingerprint,
+    /// The same of registers.
+    pub latest: Mark,
+    /// The last frontier of yours that I know whole: tell me only what changed since.
+    pub base: Option<Mark>,
+    /// A fingerprint of each scope I hold and you may see; empty where a base is named.
     pub scopes: Vec<(Scope, Fingerprint)>,
+    /// Beginnings of frames of yours that an earlier connection left here.
+    pub partials: Vec<Partial>,
+    /// How I want to be served.
+    pub flow: Flow,
+}
+
+/// The beginning of a frame that a lost connection cut in two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partial {
+    /// How many bytes of it are here.
+    pub bytes: u32,
+    /// The first eight bytes of their BLAKE3 hash.
+    pub hash: ShortDigest,
+}
+
+impl Partial {
+    /// Names a beginning.
+    pub fn of(beginning: &[u8]) -> Self {
+        let mut hash = [0; 8];
+        hash.copy_from_slice(&blake3::hash(beginning).as_bytes()[..8]);
+        Self { bytes: beginning.len() as u32, hash: ShortDigest(hash) }
+    }
+}
+
+/// How a frame travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Carriage {
+    /// In the order of its class, until it arrives or the link ends.
+    Stream,
+    /// In one packet that may be lost: what matters is said again, by whatever is newest then.
+    Packet,
+}
+
+/// Whether a peer should send bulk unasked, or only say what it holds, since another brings it already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Flow {
+    /// Send what I lack as soon as you have it.
+    Eager,
+    /// Send at once only what is most urgent (P0); of the rest say what you hold.
+    Lazy,
+}
+
+/// The rest of a frame of which the peer holds the beginning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rest {
+    /// The beginning that this continues.
+    pub partial: Partial,
+    /// The bytes after it.
+    pub bytes: Vec<u8>,
 }
 
 /// Bits a greeting may set.
@@ -63,15 +126,16 @@ pub mod capability {
     pub const BUNDLE: u32 = 1;
 }
 
-/// Heads of one scope, said in answer to a greeting whose fingerprint of the scope differs.
+/// Heads of one scope: what changed since the base that the peer named, or of a scope whose fingerprints differ, or what
+/// came in since I last said so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heads {
     /// The scope.
     pub scope: Scope,
     /// Heads per stream kind and author.
     pub heads: Vec<(StreamKind, Vec<(AuthorId, Head)>)>,
-    /// Whether this is the last frame of the scope.
-    pub complete: bool,
+    /// In the last frame of a row: the mark of all documents and feeds I hold now. With it the peer can tell whether it knows all of it.
+    pub whole: Option<Mark>,
 }
 
 /// How the bodies of a pack are laid out.
@@ -85,21 +149,22 @@ pub enum PackForm {
     Bundle,
 }
 
-/// What I hold durably of the authors of one pack, said once the pack has been dealt with, even if nothing moved.
+/// The pack has been dealt with: what I took of it is durable. Said even if nothing moved.
 ///
 /// Packs of different classes overtake each other, so an acknowledgement names its pack; the stream is the pack's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ack {
     /// [`Pack::id`].
     pub pack: u32,
-    /// My head of each author of the pack of whom I hold anything in the pack's stream.
-    pub heads: Vec<(AuthorId, Head)>,
+    /// Runs of the pack, by place, that I do not hold to their end exactly as sent, each with my head of that author if
+    /// I hold anything of it in the stream. Of the runs not named I hold all.
+    pub others: Vec<(u16, Option<Head>)>,
 }
 
 /// Entries of one stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pack {
-    /// Numbers the packs of one direction of a session.
+    /// Numbers the packs that this node sends, over all sessions until it is started anew.
     pub id: u32,
     /// The stream.
     pub stream: StreamId,
@@ -131,6 +196,11 @@ pub struct PackRange {
 }
 
 impl PackRange {
+    /// The number of the last entry; `None` if they overflow or the holes do not fit the count.
+    pub fn last(&self) -> Option<u64> {
+        self.seqs()?.last().copied()
+    }
+
     /// The numbers of the run in order; `None` if they overflow or the holes do not fit the count.
     pub fn seqs(&self) -> Option<Vec<u64>> {
         if !self.skips.is_empty() && self.skips.len() + 1 != self.count as usize {

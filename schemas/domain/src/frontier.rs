@@ -1,18 +1,34 @@
 //! Frontiers: how far a node holds each author's entries, with a fingerprint that tells two frontiers apart.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::byte_id;
 use crate::entry::{EntryKey, ShortDigest};
 use crate::identity::AuthorId;
-use crate::scope::{Scope, StreamId, StreamKind};
+use crate::scope::{Family, Scope, StreamId, StreamKind};
 
 byte_id! {
-    /// A 128-bit fingerprint of one scope's frontier: the sum, modulo 2^128, of a hash of each head. Equal
-    /// fingerprints mean equal frontiers between honest peers; entries themselves are proved by signatures.
+    /// A 128-bit fingerprint of a frontier: of one scope the sum, modulo 2^128, of a hash of each head; of all scopes
+    /// the sum of a hash of each scope with that of its documents and feeds. Equal fingerprints mean equal frontiers between honest peers;
+    /// entries themselves are proved by signatures.
     Fingerprint, 16
+}
+
+byte_id! {
+    /// The first eight bytes of a [`Fingerprint`]: names a frontier that both ends remember.
+    Mark, 8
+}
+
+impl Fingerprint {
+    /// The form that names a remembered frontier.
+    pub fn mark(&self) -> Mark {
+        let mut out = [0; 8];
+        out.copy_from_slice(&self.0[..8]);
+        Mark(out)
+    }
 }
 
 /// How far one author's entries are held in one stream.
@@ -28,7 +44,8 @@ pub struct Head {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ScopeFrontier {
     heads: BTreeMap<(StreamKind, AuthorId), Head>,
-    sum: u128,
+    durable: u128,
+    latest: u128,
 }
 
 impl ScopeFrontier {
@@ -44,10 +61,12 @@ impl ScopeFrontier {
 
     /// Sets a head.
     pub fn set(&mut self, kind: StreamKind, author: AuthorId, head: Head) {
-        if let Some(old) = self.heads.insert((kind, author), head) {
-            self.sum = self.sum.wrapping_sub(term(kind, author, old));
+        let old = self.heads.insert((kind, author), head);
+        let sum = if kind.family() == Family::Register { &mut self.latest } else { &mut self.durable };
+        if let Some(old) = old {
+            *sum = sum.wrapping_sub(term(kind, author, old));
         }
-        self.sum = self.sum.wrapping_add(term(kind, author, head));
+        *sum = sum.wrapping_add(term(kind, author, head));
     }
 
     /// Every head in order of kind and author.
@@ -73,7 +92,7 @@ impl ScopeFrontier {
 
     /// The fingerprint of these heads.
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint(self.sum.to_le_bytes())
+        Fingerprint(self.durable.wrapping_add(self.latest).to_le_bytes())
     }
 }
 
@@ -88,21 +107,38 @@ fn term(kind: StreamKind, author: AuthorId, head: Head) -> u128 {
     u128::from_le_bytes(out)
 }
 
-/// What a node holds, over all scopes.
+/// A scope without documents and feeds adds nothing.
+fn scope_term(scope: Scope, frontier: &ScopeFrontier) -> u128 {
+    if frontier.durable == 0 {
+        return 0;
+    }
+    let mut hasher = blake3::Hasher::new_derive_key("holdfast whole frontier v1");
+    if let Scope::Mission(mission) = &scope {
+        hasher.update(mission.as_bytes());
+    }
+    hasher.update(&frontier.durable.to_le_bytes());
+    let mut out = [0; 16];
+    hasher.finalize_xof().fill(&mut out);
+    u128::from_le_bytes(out)
+}
+
+/// What a node holds, over all scopes. A copy shares the scopes that do not change afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Frontier {
-    scopes: BTreeMap<Scope, ScopeFrontier>,
+    scopes: BTreeMap<Scope, Arc<ScopeFrontier>>,
+    durable: u128,
+    latest: u128,
 }
 
 impl Frontier {
     /// The frontier of one scope; `None` if nothing of it is held.
     pub fn scope(&self, scope: Scope) -> Option<&ScopeFrontier> {
-        self.scopes.get(&scope)
+        self.scopes.get(&scope).map(Arc::as_ref)
     }
 
     /// Every scope in order.
     pub fn scopes(&self) -> impl Iterator<Item = (Scope, &ScopeFrontier)> {
-        self.scopes.iter().map(|(&scope, frontier)| (scope, frontier))
+        self.scopes.iter().map(|(&scope, frontier)| (scope, frontier.as_ref()))
     }
 
     /// How far `author` is held in `stream`, as a number; 0 if not at all.
@@ -117,12 +153,59 @@ impl Frontier {
 
     /// Sets a head.
     pub fn set(&mut self, stream: StreamId, author: AuthorId, head: Head) {
-        self.scopes.entry(stream.scope).or_default().set(stream.kind, author, head);
+        let known = self.scopes.entry(stream.scope).or_default();
+        self.latest = self.latest.wrapping_sub(known.latest);
+        if stream.kind.family() != Family::Register {
+            self.durable = self.durable.wrapping_sub(scope_term(stream.scope, known));
+        }
+        Arc::make_mut(known).set(stream.kind, author, head);
+        self.latest = self.latest.wrapping_add(known.latest);
+        if stream.kind.family() != Family::Register {
+            self.durable = self.durable.wrapping_add(scope_term(stream.scope, known));
+        }
     }
 
-    /// Takes over a whole scope, in place of what was known of it.
-    pub fn set_scope(&mut self, scope: Scope, frontier: ScopeFrontier) {
-        self.scopes.insert(scope, frontier);
+    /// Takes over a whole scope of another frontier, in place of what was known of it.
+    pub fn take_scope(&mut self, scope: Scope, from: &Self) {
+        if let Some(known) = self.scopes.remove(&scope) {
+            self.durable = self.durable.wrapping_sub(scope_term(scope, &known));
+            self.latest = self.latest.wrapping_sub(known.latest);
+        }
+        if let Some(frontier) = from.scopes.get(&scope) {
+            self.durable = self.durable.wrapping_add(scope_term(scope, frontier));
+            self.latest = self.latest.wrapping_add(frontier.latest);
+            self.scopes.insert(scope, Arc::clone(frontier));
+        }
+    }
+
+    /// Every author of whom something is held; one that wrote in several streams comes up several times.
+    pub fn authors(&self) -> impl Iterator<Item = AuthorId> + '_ {
+        self.scopes.values().flat_map(|scope| scope.heads.keys().map(|(_, author)| *author))
+    }
+
+    /// Whether anything of an author is held.
+    pub fn has_author(&self, author: AuthorId) -> bool {
+        self.authors().any(|other| other == author)
+    }
+
+    /// Number of heads over all scopes.
+    pub fn len(&self) -> usize {
+        self.scopes.values().map(|scope| scope.len()).sum()
+    }
+
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.scopes.is_empty()
+    }
+
+    /// The fingerprint of all documents and feeds.
+    pub fn whole(&self) -> Fingerprint {
+        Fingerprint(self.durable.to_le_bytes())
+    }
+
+    /// The fingerprint of all registers, which change by the second.
+    pub fn latest(&self) -> Fingerprint {
+        Fingerprint(self.latest.to_le_bytes())
     }
 
     /// Whether the entry is covered.
@@ -134,6 +217,9 @@ impl Frontier {
     pub fn lead_over(&self, other: &Self) -> BTreeMap<Scope, u64> {
         let mut lead = BTreeMap::new();
         for (scope, mine) in self.scopes() {
+            if other.scope(scope).is_some_and(|theirs| theirs.fingerprint() == mine.fingerprint()) {
+                continue;
+            }
             let missing: u64 = mine
                 .heads()
                 .map(|(kind, author, head)| {
@@ -167,5 +253,26 @@ mod tests {
         assert_eq!(left.fingerprint(), right.fingerprint());
         right.set(StreamKind::Board, a, Head { seq: 2, digest: ShortDigest([9; 8]) });
         assert_ne!(left.fingerprint(), right.fingerprint());
+    }
+
+    #[test]
+    fn the_whole_fingerprint_follows_every_change_and_forgets_none() {
+        let stream = |scope| StreamId::new(scope, StreamKind::Board);
+        let mission = Scope::Mission(crate::id::MissionId::from_bytes([7; 16]));
+        let head = |seq| Head { seq, digest: ShortDigest([seq as u8; 8]) };
+        let author = AuthorId([1; 16]);
+        let mut left = Frontier::default();
+        left.set(stream(Scope::Org), author, head(1));
+        let one = left.clone();
+        left.set(stream(mission), author, head(1));
+        left.set(stream(Scope::Org), author, head(2));
+        let mut right = Frontier::default();
+        right.set(stream(Scope::Org), author, head(2));
+        right.take_scope(mission, &left);
+        assert_eq!(left, right);
+        assert_ne!(left.whole(), one.whole());
+        right.take_scope(mission, &one);
+        right.take_scope(Scope::Org, &one);
+        assert_eq!(right, one);
     }
 }

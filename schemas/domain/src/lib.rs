@@ -22,6 +22,8 @@ pub mod field;
 pub mod incident;
 pub mod message;
 pub mod mission;
+pub mod parcel;
+pub mod power;
 pub mod query;
 pub mod record;
 pub mod refusal;

@@ -1,9 +1,9 @@
 //! Every limit of the system in one place, each with its reason; the unit is the last word of the name.
 
 /// Largest frame a peer may send. A frame is held in memory whole before it is parsed, for each of the classes.
-pub const FRAME_BYTES_MAX: usize = 1 << 20;
-/// A pack is closed when its raw bodies reach this size, so that one pack delays a more urgent one by at most this much.
-pub const PACK_RAW_BYTES: usize = 256 << 10;
+pub const FRAME_BYTES_MAX: usize = 2 << 20;
+/// A pack is closed when its raw bodies reach this size: bundles of changes gain little beyond it.
+pub const PACK_RAW_BYTES: usize = 1 << 20;
 /// What a pack may unpack to: one full pack plus one largest body; a bomb is cut off here.
 pub const UNPACKED_BYTES_MAX: usize = 4 << 20;
 /// Entries in one pack; bounds the work of one step.
@@ -101,3 +101,37 @@ pub const LINK_EVENTS_MAX: usize = 256;
 pub const ENROL_FRAME_BYTES_MAX: usize = 8 << 10;
 /// Newcomers at the door at once.
 pub const ENROLS_WAITING_MAX: usize = 16;
+
+/// Frames shorter than this are sent again whole after a cut: naming their beginning would cost as much.
+pub const RESUME_BYTES_MIN: usize = 512;
+/// Beginnings of frames kept for one peer until it comes back: one for each class.
+pub const PARTIALS_MAX: usize = 6;
+/// Frames kept for one peer after a cut, to send their rest: what may be in flight in all classes.
+pub const UNFINISHED_BYTES_MAX: usize = 4 << 20;
+/// Peers for whom beginnings or rests of frames are kept; past it the one parted from longest ago is forgotten.
+pub const RESUME_PEERS_MAX: usize = 64;
+/// Frontiers of one's own that peers may name as a base: what was said in a week of contacts on the hour, with room.
+pub const MARKS_MAX: usize = 1_024;
+/// The first pack on a link of which nothing is known: two seconds at 64 kbit/s.
+pub const PACK_FIRST_BYTES: usize = 16 << 10;
+/// Smallest pack worth its headers: one packet.
+pub const PACK_BYTES_MIN: usize = 1_100;
+/// A frame of at most this many bytes fits one packet on every link.
+pub const PACKET_BYTES: usize = 1_100;
+/// A pack takes this long on its link, milliseconds: the longest that a cut can cost in work begun, while headers and
+/// signatures stay a small part.
+pub const PACK_SPAN_MS: u64 = 700;
+/// Time that a peer's commit adds to a round trip, milliseconds; packs go on meanwhile.
+pub const COMMIT_SPAN_MS: u64 = 200;
+/// A lacking item that another peer is about to bring is waited for this long, milliseconds, and a few round trips more.
+pub const PATIENCE_MS: u64 = 2_000;
+/// What saying who holds what may take of a link of known rate, one part in so many.
+pub const ANNOUNCE_SHARE: u64 = 50;
+/// Largest parcel: what a Pi can hold in memory a few times over; a larger org exports mission by mission.
+pub const PARCEL_BYTES_MAX: usize = 64 << 20;
+/// Header of a parcel: a credential and a few numbers, with room for a long name.
+pub const PARCEL_HEADER_BYTES_MAX: usize = 4 << 10;
+/// What all packs of a parcel may unpack to together; a bomb is cut off here before anything is taken in.
+pub const PARCEL_UNPACKED_BYTES_MAX: usize = 512 << 20;
+/// Packs of a parcel that one step takes in: other work waits for about 2 MiB of bodies at most.
+pub const PARCEL_STEP_PACKS: usize = 8;

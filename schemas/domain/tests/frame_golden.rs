@@ -4,8 +4,10 @@
 
 use expect_test::{Expect, expect};
 use holdfast_domain::entry::{ShortDigest, Signature};
-use holdfast_domain::frame::{Ack, Ask, Bye, Frame, FrameV1, Greeting, Heads, Pack, PackForm, PackRange, capability};
-use holdfast_domain::frontier::{Fingerprint, Head};
+use holdfast_domain::frame::{
+    Ack, Ask, Bye, Flow, Frame, FrameV1, Greeting, Heads, Pack, PackForm, PackRange, Partial, Rest, capability,
+};
+use holdfast_domain::frontier::{Fingerprint, Head, Mark};
 use holdfast_domain::id::MissionId;
 use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, DeviceRole, OrgId, PublicKey};
 use holdfast_domain::scope::{Scope, StreamId, StreamKind};
@@ -48,22 +50,60 @@ fn head(seq: u64) -> Head {
 fn a_greeting() {
     let greeting = Greeting {
         org: OrgId([0x11; 16]),
-        credential: credential(DeviceRole::Node),
+        author: AuthorId([0x77; 16]),
+        credential: Some(credential(DeviceRole::Node)),
         capabilities: capability::BUNDLE,
         wall_ms: 1_700_000_000_001,
+        whole: Fingerprint([0x57; 16]),
+        latest: Mark([0x58; 8]),
+        base: None,
         scopes: vec![(Scope::Org, Fingerprint([0x55; 16])), (mission(), Fingerprint([0x56; 16]))],
+        partials: Vec::new(),
+        flow: Flow::Eager,
     };
     check(
         FrameV1::Greeting(greeting),
         &expect![[r#"
-        0000111111111111111111111111111111111111111111111111111111111111
-        1111222222222222222222222222222222222222222222222222222222222222
-        222208656e67696e652d370080d095ffbc313333333333333333333333333333
-        3333333333333333333333333333333333333333333333333333333333333333
-        333333333333333333333333333333333333ac020181d095ffbc310200555555
-        5555555555555555555555555501104444444444444444444444444444444456
-        565656565656565656565656565656"#]],
+            0000111111111111111111111111111111117777777777777777777777777777
+            7777011111111111111111111111111111111122222222222222222222222222
+            2222222222222222222222222222222222222208656e67696e652d370080d095
+            ffbc313333333333333333333333333333333333333333333333333333333333
+            3333333333333333333333333333333333333333333333333333333333333333
+            333333ac020181d095ffbc315757575757575757575757575757575758585858
+            5858585800020055555555555555555555555555555555011044444444444444
+            444444444444444444565656565656565656565656565656560000"#]],
     );
+}
+
+#[test]
+fn a_greeting_to_a_peer_that_remembers() {
+    let partial = Partial { bytes: 70_000, hash: ShortDigest([0x59; 8]) };
+    let greeting = Greeting {
+        org: OrgId([0x11; 16]),
+        author: AuthorId([0x77; 16]),
+        credential: None,
+        capabilities: capability::BUNDLE,
+        wall_ms: 1_700_000_000_001,
+        whole: Fingerprint([0x57; 16]),
+        latest: Mark([0x58; 8]),
+        base: Some(Mark([0x5a; 8])),
+        scopes: Vec::new(),
+        partials: vec![partial],
+        flow: Flow::Lazy,
+    };
+    check(
+        FrameV1::Greeting(greeting),
+        &expect![[r#"
+        0000111111111111111111111111111111117777777777777777777777777777
+        7777000181d095ffbc3157575757575757575757575757575757585858585858
+        5858015a5a5a5a5a5a5a5a0001f0a204595959595959595901"#]],
+    );
+    check(
+        FrameV1::Rest(Rest { partial, bytes: b"the rest".to_vec() }),
+        &expect!["0008f0a2045959595959595959087468652072657374"],
+    );
+    check(FrameV1::Again, &expect!["0006"]);
+    check(FrameV1::Flow(Flow::Lazy), &expect!["000701"]);
 }
 
 #[test]
@@ -74,15 +114,15 @@ fn heads() {
             (StreamKind::Board, vec![(AuthorId([0x77; 16]), head(1)), (AuthorId([0x78; 16]), head(300))]),
             (StreamKind::Latest, vec![(AuthorId([0x77; 16]), head(u64::MAX))]),
         ],
-        complete: true,
+        whole: Some(Mark([0x57; 8])),
     };
     check(
         FrameV1::Heads(heads),
         &expect![[r#"
-        0001011044444444444444444444444444444444020002777777777777777777
-        7777777777777701666666666666666678787878787878787878787878787878
-        ac026666666666666666050177777777777777777777777777777777ffffffff
-        ffffffffff01666666666666666601"#]],
+            0001011044444444444444444444444444444444020002777777777777777777
+            7777777777777701666666666666666678787878787878787878787878787878
+            ac026666666666666666050177777777777777777777777777777777ffffffff
+            ffffffffff016666666666666666015757575757575757"#]],
     );
 }
 
@@ -154,8 +194,8 @@ fn a_pack_of_registers() {
 #[test]
 fn an_acknowledgement() {
     check(
-        FrameV1::Ack(Ack { pack: 1, heads: vec![(AuthorId([0x77; 16]), head(300))] }),
-        &expect!["0003010177777777777777777777777777777777ac026666666666666666"],
+        FrameV1::Ack(Ack { pack: 1, others: vec![(2, Some(head(300))), (3, None)] }),
+        &expect!["000301020201ac0266666666666666660300"],
     );
 }
 

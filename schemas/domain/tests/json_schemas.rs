@@ -14,6 +14,8 @@ use holdfast_domain::identity::{Credential, DeviceCredential};
 use holdfast_domain::incident::{Incident, IncidentChange, IncidentNew, IncidentStatus};
 use holdfast_domain::message::{Message, MessageNew};
 use holdfast_domain::mission::{Mission, MissionChange, MissionNew, MissionStatus};
+use holdfast_domain::parcel::{ParcelContents, ParcelImported, ParcelNew};
+use holdfast_domain::power::PowerState;
 use holdfast_domain::scope::StreamKind;
 use holdfast_domain::task::{Task, TaskChange, TaskNew, TaskStatus};
 use holdfast_domain::track::{Fix, TrackNew, UnitPosition};
@@ -129,6 +131,9 @@ fn documents() -> BTreeMap<&'static str, Value> {
         ("node_status", document::<NodeStatus>()),
         ("peer_status", document::<PeerStatus>()),
         ("import_report", document::<ImportReport>()),
+        ("parcel_new", document::<ParcelNew>()),
+        ("parcel_contents", document::<ParcelContents>()),
+        ("parcel_imported", document::<ParcelImported>()),
         ("invitation", document::<Invitation>()),
         ("invitation_new", document::<InvitationNew>()),
         ("doctor_report", document::<DoctorReport>()),
@@ -158,6 +163,7 @@ fn states_read_in_the_schema_as_they_are_written() {
     check(TaskStatus::ALL);
     check(UnitStatus::ALL);
     check(&StreamKind::ALL);
+    check(PowerState::ALL);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use holdfast_domain::identity::AuthorId;
 use holdfast_domain::record::Patch;
 use holdfast_domain::scope::{Family, Scope, StreamId};
 use holdfast_replica::replica::Replica;
+use holdfast_store::chains::HeadRow;
 use holdfast_store::error::StoreError;
 use holdfast_store::store::Store;
 
@@ -23,7 +24,7 @@ impl Core {
         report.faults.extend(store.check()?);
         let quarantined: BTreeSet<_> = store.quarantined()?.into_iter().collect();
         let mut heads: BTreeMap<StreamId, Vec<(AuthorId, u64, Digest)>> = BTreeMap::new();
-        for (stream, author, seq, digest) in store.heads()? {
+        for HeadRow { stream, author, seq, digest, .. } in store.heads()? {
             heads.entry(stream).or_default().push((author, seq, digest));
         }
         let mut patches = Vec::new();
@@ -128,7 +129,7 @@ fn compare_views(store: &Store, patches: &[Patch], report: &mut DoctorReport) ->
     let missions: BTreeSet<_> = store
         .heads()?
         .into_iter()
-        .filter_map(|(stream, ..)| if let Scope::Mission(mission) = stream.scope { Some(mission) } else { None })
+        .filter_map(|head| if let Scope::Mission(mission) = head.stream.scope { Some(mission) } else { None })
         .collect();
     let summaries = |report: &mut DoctorReport| -> Result<BTreeMap<_, _>, StoreError> {
         let mut all = BTreeMap::new();

@@ -2,7 +2,7 @@
 
 use holdfast_domain::api::{DoctorReport, NodeStatus};
 use holdfast_domain::edit::Outcome;
-use holdfast_domain::frame::{Bye, LinkId};
+use holdfast_domain::frame::{Bye, Carriage, LinkId};
 use holdfast_domain::identity::{AuthorId, DeviceId};
 use holdfast_domain::refusal::Refusal;
 use holdfast_domain::scope::{Class, StreamId};
@@ -10,6 +10,7 @@ use holdfast_store::error::StoreError;
 
 use crate::authority::Enrolled;
 use crate::event::Ticket;
+use crate::parcel::steps::ParcelAnswer;
 
 /// Answers to commands.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub enum Reply {
     Edited(Result<Vec<Result<Outcome, Refusal>>, Refusal>),
     /// To [`crate::event::Command::Status`].
     Status(Box<NodeStatus>),
-    /// To [`crate::event::Command::Pause`].
+    /// To [`crate::event::Command::Pause`] and [`crate::event::Command::Power`].
     Done(Result<(), Refusal>),
     /// To [`crate::event::Command::Invite`]: the secret and when it expires.
     Invited(Result<([u8; 16], u64), Refusal>),
@@ -26,6 +27,8 @@ pub enum Reply {
     Enrolled(Enrolled),
     /// To [`crate::event::Command::Doctor`].
     Examined(Result<DoctorReport, StoreError>),
+    /// To [`crate::event::Command::Parcel`].
+    Parcel(ParcelAnswer),
     /// To any command: the disk refused, nothing was changed.
     NotSaved(Refusal),
 }
@@ -41,6 +44,8 @@ pub enum Effect {
         link: LinkId,
         /// How urgent.
         class: Class,
+        /// How it travels.
+        carriage: Carriage,
         /// The frame.
         bytes: Vec<u8>,
     },

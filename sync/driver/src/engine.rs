@@ -7,13 +7,16 @@ use holdfast_domain::api::NodeStatus;
 use holdfast_domain::clock::{Clock, Hlc, Now};
 use holdfast_domain::entry::Entry;
 use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm, capability};
+use holdfast_domain::frontier::Mark;
 use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, PublicKey};
-use holdfast_domain::limits::{PACK_ENTRIES_MAX, PACK_RAW_BYTES, SIGNED_SPAN_BYTES, UNSIGNED_RUN_ENTRIES_MAX};
+use holdfast_domain::limits::{PACK_ENTRIES_MAX, SIGNED_SPAN_BYTES, UNSIGNED_RUN_ENTRIES_MAX};
+use holdfast_domain::power::PowerStatus;
 use holdfast_domain::record::Patch;
 use holdfast_domain::refusal::Refusal;
 use holdfast_domain::scope::{Family, StreamId};
-use holdfast_protocol::protocol::{Config as ProtocolConfig, Effect as Said, Input, Protocol};
+use holdfast_protocol::protocol::{Config as ProtocolConfig, Effect as Said, HeldHead, Input, Memory, Protocol};
 use holdfast_replica::replica::Replica;
+use holdfast_store::chains::HeadRow;
 use holdfast_store::error::StoreError;
 use holdfast_store::store::{Store, Txn};
 use holdfast_transport::identity::Authority;
@@ -58,7 +61,20 @@ pub(crate) struct Core {
     pub(crate) documents: Documents,
     pub(crate) peers: Peers,
     pub(crate) rng: ChaCha12Rng,
+    /// Marks that peers may name, to be written down with the next commit.
+    marks: Vec<(Mark, u64)>,
     pub(crate) counters: BTreeMap<&'static str, u64>,
+    /// What the node runs on; its policy says what sync may spend. The driver alone learns of it, so it is not on disk.
+    pub(crate) power: PowerStatus,
+}
+
+/// What a pack is to hold.
+pub(crate) struct Wanted {
+    pub(crate) stream: StreamId,
+    /// Whose entries, each from which number on.
+    pub(crate) authors: Vec<(AuthorId, u64)>,
+    pub(crate) bundle: bool,
+    pub(crate) raw_bytes: usize,
 }
 
 /// One step under way: an open transaction, and effects that wait for its commit.
@@ -70,6 +86,8 @@ pub(crate) struct Step<'a> {
     pub(crate) own: BTreeMap<StreamId, Vec<Entry>>,
     pub(crate) newest_rev: Option<u64>,
     pub(crate) dirty: bool,
+    /// The newest step in which a chain grew, before this one.
+    pub(crate) grown_before: u64,
 }
 
 impl Step<'_> {
@@ -98,12 +116,14 @@ impl Engine {
 
     /// Takes the events in, commits once, and returns what is to be done.
     pub fn step(&mut self, now: Now, events: Vec<Event>) -> Vec<Effect> {
-        let (links, commands): (Vec<_>, Vec<_>) =
-            events.into_iter().partition(|event| !matches!(event, Event::Command(..)));
-        let tickets: Vec<Ticket> = commands
+        let tickets: Vec<Ticket> = events
             .iter()
             .filter_map(|event| if let Event::Command(ticket, _) = event { Some(*ticket) } else { None })
             .collect();
+        let of_others = |event: &Event| {
+            matches!(event, Event::Command(_, Command::Parcel(_))) || !matches!(event, Event::Command(..))
+        };
+        let (links, commands): (Vec<_>, Vec<_>) = events.into_iter().partition(of_others);
         let mut examined = Vec::new();
         // What peers say is taken in before what people here say: a peer may tell us that our epoch must rise.
         match Self::transact(&self.store, &mut self.core, now, links.into_iter().chain(commands), &mut examined) {
@@ -126,8 +146,16 @@ impl Engine {
         examined: &mut Vec<Ticket>,
     ) -> Result<Vec<Effect>, StoreError> {
         let txn = store.begin()?;
-        let mut step =
-            Step { store, txn: &txn, now, out: Vec::new(), own: BTreeMap::new(), newest_rev: None, dirty: false };
+        let mut step = Step {
+            store,
+            txn: &txn,
+            now,
+            out: Vec::new(),
+            own: BTreeMap::new(),
+            newest_rev: None,
+            dirty: false,
+            grown_before: store.newest_growth()?,
+        };
         for event in events {
             match event {
                 Event::Up { link, device, address, outgoing } => {
@@ -158,6 +186,9 @@ impl Engine {
         core.snapshot_long_tails(&mut step)?;
         let Step { mut out, newest_rev, dirty, .. } = step;
         if dirty {
+            for (mark, grown) in core.marks.drain(..) {
+                txn.put_mark(mark, grown)?;
+            }
             txn.put_meta("clock", &core.clock.last().0.to_le_bytes())?;
             txn.commit()?;
             *core.counters.entry("commits").or_default() += 1;
@@ -237,7 +268,9 @@ impl Core {
             documents: Documents::default(),
             peers,
             rng,
+            marks: Vec::new(),
             counters: BTreeMap::new(),
+            power: PowerStatus::default(),
             config,
         })
     }
@@ -250,6 +283,7 @@ impl Core {
         self.protocol = speak(store, &self.config, &self.credential, &self.peers, now)?;
         self.replica = Replica::new();
         self.documents = Documents::default();
+        self.marks.clear();
         Ok(())
     }
 
@@ -266,9 +300,12 @@ impl Core {
 
     fn obey(&mut self, step: &mut Step<'_>, said: Said, inputs: &mut VecDeque<Input>) -> Result<(), StoreError> {
         match said {
-            Said::Send { link, class, bytes } => step.out.push(Effect::Send { link, class, bytes }),
-            Said::Load { link, stream, wanted, bundle } => {
-                inputs.push_back(self.load_pack(step, link, stream, &wanted, bundle)?);
+            Said::Send { link, class, carriage, bytes } => {
+                step.out.push(Effect::Send { link, class, carriage, bytes });
+            }
+            Said::Load { link, stream, wanted, bundle, raw_bytes } => {
+                let wanted = Wanted { stream, authors: wanted, bundle, raw_bytes };
+                inputs.push_back(self.load_pack(step, link, &wanted)?);
             }
             Said::Unpack { link, pack } => inputs.push_back(Self::unpack(step, link, pack)?),
             Said::Admit { link, entries, credentials } => {
@@ -285,7 +322,11 @@ impl Core {
             Said::Peer { device, credential, wall_offset_ms } => {
                 self.peers.greeted(device, &credential, wall_offset_ms, step.now);
             }
-            Said::PeerHeads { device, frontier } => self.peers.holds(device, frontier),
+            Said::PeerHeads { device, frontier, whole } => self.peers.holds(device, frontier, whole),
+            Said::Marked { mark } => {
+                // What this step has written so far is covered by the mark as well, but the step may go on.
+                self.marks.push((mark, step.grown_before));
+            }
             Said::Close { link, reason } => {
                 if reason.is_guilt() {
                     step.notice(Notice::PeerRefused { device: self.peers.device_of(link), reason });
@@ -296,16 +337,10 @@ impl Core {
         Ok(())
     }
 
-    fn load_pack(
-        &mut self,
-        step: &Step<'_>,
-        link: LinkId,
-        stream: StreamId,
-        wanted: &[(AuthorId, u64)],
-        bundle: bool,
-    ) -> Result<Input, StoreError> {
-        let entries = step.store.run(stream, wanted, PACK_RAW_BYTES, PACK_ENTRIES_MAX)?;
-        let bundle = bundle && stream.kind.family() == Family::Document;
+    pub(crate) fn load_pack(&mut self, step: &Step<'_>, link: LinkId, wanted: &Wanted) -> Result<Input, StoreError> {
+        let stream = wanted.stream;
+        let entries = step.store.run(stream, &wanted.authors, wanted.raw_bytes, PACK_ENTRIES_MAX)?;
+        let bundle = wanted.bundle && stream.kind.family() == Family::Document;
         if bundle {
             self.open_document(step, stream)?;
         }
@@ -318,7 +353,7 @@ impl Core {
         *self.counters.entry(name).or_default() += 1;
         let mut bases = Vec::new();
         if stream.kind.family() != Family::Register {
-            for &(author, first) in wanted.iter().filter(|(_, first)| *first > 1) {
+            for &(author, first) in wanted.authors.iter().filter(|(_, first)| *first > 1) {
                 let before = step.store.digests(stream, author, first - 1, first - 1)?;
                 bases.extend(before.into_iter().map(|(_, digest)| (author, digest)));
             }
@@ -326,7 +361,7 @@ impl Core {
         Ok(Input::Loaded { link, stream, entries, bases, form, payload })
     }
 
-    fn unpack(step: &Step<'_>, link: LinkId, mut pack: Pack) -> Result<Input, StoreError> {
+    pub(crate) fn unpack(step: &Step<'_>, link: LinkId, mut pack: Pack) -> Result<Input, StoreError> {
         let payload = std::mem::take(&mut pack.payload);
         let bodies = holdfast_replica::pack::unpack(pack.form, &payload, &pack.ranges).map_err(|error| chain(&error));
         let mut mine = Vec::new();
@@ -340,7 +375,7 @@ impl Core {
     }
 
     /// Begins a fresh life as an author: own entries turned up that this store does not have.
-    fn raise_epoch(&mut self, step: &mut Step<'_>) -> Result<Input, StoreError> {
+    pub(crate) fn raise_epoch(&mut self, step: &mut Step<'_>) -> Result<Input, StoreError> {
         // A random stride, so that two clones that both rise do not meet again on one number.
         let stride = 1 + (self.rng.next_u32() & 0xffff);
         self.credential.epoch = self.credential.epoch.saturating_add(stride);
@@ -401,6 +436,11 @@ impl Core {
             }
             Command::Invite(new) => Reply::Invited(self.invite(step, &new)?),
             Command::Enrol { secret_hash, key } => Reply::Enrolled(self.enrol(step, secret_hash, &key)?),
+            Command::Power(power) => {
+                self.power = *power;
+                Reply::Done(Ok(()))
+            }
+            Command::Parcel(request) => Reply::Parcel(self.parcel(step, request)?),
             Command::Doctor => return Ok(()),
         };
         step.reply(ticket, reply);
@@ -424,14 +464,23 @@ fn speak(
             credential: credential.clone(),
             capabilities: capability::BUNDLE,
         },
-        store.heads()?,
-        store.credentials()?,
-        forks.into_iter().collect(),
+        Memory {
+            heads: store.heads()?.into_iter().map(held_head).collect(),
+            credentials: store.credentials()?,
+            forks: forks.into_iter().collect(),
+            bases: peers.bases(),
+            marks: store.marks()?,
+        },
     );
     for device in peers.paused() {
         protocol.handle(now, Input::Pause { device, paused: true });
     }
     Ok(protocol)
+}
+
+fn held_head(row: HeadRow) -> HeldHead {
+    let HeadRow { stream, author, seq, digest, grown } = row;
+    HeldHead { stream, author, seq, digest, arrived: grown }
 }
 
 /// An error with its causes, in one line.

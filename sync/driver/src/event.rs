@@ -4,6 +4,9 @@ use holdfast_domain::api::InvitationNew;
 use holdfast_domain::edit::Edit;
 use holdfast_domain::frame::LinkId;
 use holdfast_domain::identity::{DeviceId, PublicKey};
+use holdfast_domain::power::PowerStatus;
+
+use crate::parcel::steps::ParcelStep;
 
 /// Names a command until its reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,6 +85,10 @@ pub enum Command {
     },
     /// Check everything; rebuild the views.
     Doctor,
+    /// The supplies were looked at: what the node runs on from now on.
+    Power(Box<PowerStatus>),
+    /// One step in making or taking a parcel.
+    Parcel(ParcelStep),
 }
 
 /// Conditions on edits.

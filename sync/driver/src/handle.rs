@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use holdfast_domain::api::{DoctorReport, Invitation, InvitationNew, NodeStatus};
 use holdfast_domain::edit::{Edit, Outcome};
 use holdfast_domain::identity::DeviceId;
+use holdfast_domain::parcel::{ParcelContents, ParcelImported, ParcelNew};
+use holdfast_domain::power::PowerStatus;
 use holdfast_domain::refusal::Refusal;
 use holdfast_store::error::StoreError;
 use holdfast_store::views::Views;
@@ -14,6 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::effect::Reply;
 use crate::event::{Command, EditOptions};
+use crate::parcel::{Ask, ParcelReader, ParcelRefusal};
 
 /// Why a call did not go through.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +39,12 @@ pub enum Failed {
     /// Only an authority may do this.
     #[error("this device does not hold the org's authority; ask the command post")]
     NotAuthority,
+    /// No parcel can be made or taken so; nothing changed.
+    #[error(transparent)]
+    Parcel(#[from] ParcelRefusal),
+    /// A parcel could not be sealed; nothing changed.
+    #[error("the parcel could not be sealed")]
+    Sealing(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The address cannot be dialled.
     #[error("`{address}` is no address: give host:port, such as 192.0.2.7:7400")]
     BadAddress {
@@ -57,6 +66,7 @@ pub struct Handle {
     /// How newcomers reach this node to enrol; `None` where no authority is held.
     pub(crate) enrol_address: Option<String>,
     pub(crate) authority: Option<holdfast_domain::identity::PublicKey>,
+    pub(crate) parcels: Arc<ParcelReader>,
 }
 
 /// Read connections, opened as needed and kept for the next question.
@@ -123,6 +133,14 @@ impl Handle {
         }
     }
 
+    /// Tells the engine what the node runs on from now on.
+    pub async fn power(&self, power: PowerStatus) -> Result<(), Failed> {
+        match self.call(Command::Power(Box::new(power))).await? {
+            Reply::Done(result) => Ok(result?),
+            _ => Err(Failed::Stopped),
+        }
+    }
+
     /// Dials a peer and keeps dialling it until the node stops.
     #[expect(clippy::unused_async, reason = "it must be called within the runtime that the dialling runs on")]
     pub async fn dial(&self, address: String) -> Result<(), Failed> {
@@ -156,6 +174,33 @@ impl Handle {
             Reply::Examined(result) => result.map_err(Failed::Store),
             _ => Err(Failed::Stopped),
         }
+    }
+
+    /// Makes a parcel: the bytes of the file.
+    pub async fn parcel_export(&self, new: ParcelNew) -> Result<Vec<u8>, Failed> {
+        self.parcel_work(move |ask, _| crate::parcel::export(ask, &new)).await
+    }
+
+    /// Takes a parcel in. What is bad about it as a whole is found before anything is taken.
+    pub async fn parcel_import(&self, bytes: Vec<u8>) -> Result<ParcelImported, Failed> {
+        self.parcel_work(move |ask, reader| crate::parcel::import(ask, reader, &bytes)).await
+    }
+
+    /// Tells what is in a parcel without taking it in.
+    pub async fn parcel_inspect(&self, bytes: Vec<u8>) -> Result<ParcelContents, Failed> {
+        self.parcel_work(move |_, reader| Ok(reader.inspect(&bytes).map_err(ParcelRefusal::from)?)).await
+    }
+
+    /// Works on a parcel on a thread for blocking work; between its steps the engine does other things, too.
+    async fn parcel_work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Ask<'_>, &ParcelReader) -> Result<T, Failed> + Send + 'static,
+    ) -> Result<T, Failed> {
+        let (handle, runtime) = (self.clone(), tokio::runtime::Handle::current());
+        let worked = tokio::task::spawn_blocking(move || {
+            work(&mut |command| runtime.block_on(handle.call(command)), &handle.parcels)
+        });
+        worked.await.map_err(|_| Failed::Stopped)?
     }
 
     /// The newest committed revision; changes whenever a view row changed.

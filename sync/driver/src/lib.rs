@@ -9,6 +9,8 @@ pub mod effect;
 pub mod engine;
 pub mod event;
 pub mod handle;
+pub mod offline;
+pub mod parcel;
 pub mod run;
 
 mod admit;

@@ -23,6 +23,8 @@ struct Peer {
     last_heard_ms: Option<u64>,
     wall_offset_ms: Option<i64>,
     holds: Frontier,
+    /// The last time it was known to be all it holds: what the next session begins from, also after a restart.
+    base: Option<Frontier>,
     paused: bool,
     unsaved: bool,
 }
@@ -41,7 +43,8 @@ impl Peers {
         for row in store.peers()? {
             let peer = Peer {
                 last_heard_ms: row.last_heard_ms,
-                holds: row.frontier.unwrap_or_default(),
+                holds: row.frontier.clone().unwrap_or_default(),
+                base: row.frontier,
                 paused: row.paused,
                 ..Peer::default()
             };
@@ -95,8 +98,17 @@ impl Peers {
         peer.last_heard_ms = Some(now.wall_ms);
     }
 
-    pub(crate) fn holds(&mut self, device: DeviceId, frontier: Frontier) {
+    /// What each peer held when it was last known whole.
+    pub(crate) fn bases(&self) -> Vec<(DeviceId, Frontier)> {
+        self.known.iter().filter_map(|(device, peer)| Some((*device, peer.base.clone()?))).collect()
+    }
+
+    /// `whole`: this is all it holds.
+    pub(crate) fn holds(&mut self, device: DeviceId, frontier: Frontier, whole: bool) {
         let peer = self.known.entry(device).or_default();
+        if whole {
+            peer.base = Some(frontier.clone());
+        }
         peer.holds = frontier;
         peer.unsaved = true;
     }
@@ -104,6 +116,16 @@ impl Peers {
     pub(crate) fn enrolled(&mut self, device: DeviceCredential) {
         let id = device.device();
         self.known.entry(id).or_default().device = Some(device);
+    }
+
+    /// Every device known, with its credential.
+    pub(crate) fn devices(&self) -> impl Iterator<Item = &DeviceCredential> {
+        self.known.values().filter_map(|peer| peer.device.as_ref())
+    }
+
+    /// What a device is known to hold.
+    pub(crate) fn held_by(&self, device: DeviceId) -> Option<&Frontier> {
+        self.known.get(&device).map(|peer| &peer.holds)
     }
 
     pub(crate) fn device_of(&self, link: LinkId) -> Option<DeviceId> {
@@ -118,7 +140,7 @@ impl Peers {
         self.persisted_us = step.now.mono_us;
         for (device, peer) in &mut self.known {
             if std::mem::take(&mut peer.unsaved) {
-                step.txn.put_peer(*device, peer.last_heard_ms.unwrap_or(0), Some(&peer.holds))?;
+                step.txn.put_peer(*device, peer.last_heard_ms.unwrap_or(0), peer.base.as_ref())?;
                 step.dirty = true;
             }
         }
@@ -164,6 +186,7 @@ impl Core {
             quarantined: store.quarantined_count()?,
             clock_offset_ms: self.peers.clock_offset_ms(),
             wall_ms: now.wall_ms,
+            power: self.power.clone(),
             peers,
             counters,
         })

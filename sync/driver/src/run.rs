@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_domain::frame::Bye;
+use holdfast_domain::clock::Now;
+use holdfast_domain::frame::{Bye, Carriage};
 use holdfast_domain::identity::{DeviceId, DeviceRole, OrgId};
 use holdfast_domain::limits::{COMMAND_QUEUE_MAX, STEP_EVENTS_MAX};
 use holdfast_store::error::StoreError;
@@ -26,6 +27,7 @@ use crate::effect::{Effect, Notice, Reply};
 use crate::engine::{Engine, EngineConfig};
 use crate::event::{Command, Event, Ticket};
 use crate::handle::{Handle, Readers, Request};
+use crate::offline::parcel_reader;
 
 /// Why a node does not start. Nothing was changed, save where the variant says so.
 #[derive(Debug, thiserror::Error)]
@@ -207,28 +209,10 @@ impl Running {
 /// Starts a node on its data directory. Needs a multi-threaded runtime: a commit blocks its thread until it is on disk.
 #[expect(clippy::unused_async, reason = "it must be called within the runtime that the node runs on")]
 pub async fn start(dir: &DataDir, config: NodeConfig) -> Result<Running, StartError> {
-    if !dir.membership().exists() {
-        return Err(StartError::NotMember { dir: dir.0.clone() });
-    }
-    let key = DeviceKey::load(&dir.device_key())?;
-    let membership = Membership::load(&dir.membership(), &key)?;
+    let (key, membership) = member(dir)?;
     let authority = dir.authority().exists().then(|| Authority::load(&dir.authority())).transpose()?;
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(StartError::Randomness)?;
-    let store = Store::open(&dir.database())?;
     let clock = SystemClock::start();
-    let engine = Engine::open(
-        store,
-        EngineConfig {
-            key: key.signing(),
-            device: membership.credential.clone(),
-            authority_key: membership.authority,
-            authority: authority.clone(),
-            seed,
-            floor_ms: membership.credential.issued_ms,
-        },
-        clock.now(),
-    )?;
+    let engine = open_engine(dir, &key, &membership, authority.clone(), clock.now())?;
     let (transport, links) = Transport::bind(transport_config(dir, &config, &engine)?, &key, &membership)?;
     let peer_address = transport.local_addr();
     let mut enrol_requests = None;
@@ -248,6 +232,7 @@ pub async fn start(dir: &DataDir, config: NodeConfig) -> Result<Running, StartEr
         enrol_address: enrol_address
             .map(|address| config.enrol_advertise.clone().unwrap_or_else(|| address.to_string())),
         authority: authority.as_ref().map(Authority::public),
+        parcels: Arc::new(parcel_reader(dir)?),
     };
     let (stop, stopped) = oneshot::channel();
     let node = Loop {
@@ -262,6 +247,37 @@ pub async fn start(dir: &DataDir, config: NodeConfig) -> Result<Running, StartEr
     };
     let engine = tokio::spawn(node.run(links, requests, enrol_requests, stopped));
     Ok(Running { handle, peer_address, enrol_address, stop: Some(stop), engine })
+}
+
+/// The device's key, and what it holds of its org.
+pub(crate) fn member(dir: &DataDir) -> Result<(DeviceKey, Membership), StartError> {
+    if !dir.membership().exists() {
+        return Err(StartError::NotMember { dir: dir.0.clone() });
+    }
+    let key = DeviceKey::load(&dir.device_key())?;
+    let membership = Membership::load(&dir.membership(), &key)?;
+    Ok((key, membership))
+}
+
+/// Opens the database of a data directory; nobody else can while it is open.
+pub(crate) fn open_engine(
+    dir: &DataDir,
+    key: &DeviceKey,
+    membership: &Membership,
+    authority: Option<Authority>,
+    now: Now,
+) -> Result<Engine, StartError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(StartError::Randomness)?;
+    let config = EngineConfig {
+        key: key.signing(),
+        device: membership.credential.clone(),
+        authority_key: membership.authority,
+        authority,
+        seed,
+        floor_ms: membership.credential.issued_ms,
+    };
+    Ok(Engine::open(Store::open(&dir.database())?, config, now)?)
 }
 
 fn transport_config(dir: &DataDir, config: &NodeConfig, engine: &Engine) -> Result<TransportConfig, StartError> {
@@ -363,7 +379,11 @@ impl Loop {
     fn obey(&mut self, effect: Effect) -> Result<(), String> {
         match effect {
             Effect::Reply(ticket, reply) => self.reply(ticket, reply),
-            Effect::Send { link, class, bytes } => {
+            Effect::Send { link, carriage: Carriage::Packet, bytes, .. } => {
+                // One that finds no room is lost like any other.
+                self.transport.send_newest(link, bytes).ok();
+            }
+            Effect::Send { link, class, bytes, .. } => {
                 if self.transport.send(link, class, bytes).is_err() {
                     tracing::warn!(link = link.0, "a peer does not take what is sent; its session begins again");
                     self.transport.close(link, Bye::Slow);
@@ -427,7 +447,7 @@ fn link_event(event: LinkEvent) -> Event {
     }
 }
 
-fn log(notice: &Notice) {
+pub(crate) fn log(notice: &Notice) {
     match notice {
         Notice::Fork { stream, author, seq } => {
             tracing::error!(%stream, %author, seq, "an author wrote two histories: was its disk cloned? The stream is frozen");

@@ -42,6 +42,22 @@ pub(crate) const ASKS_SENT: &str = "asks_sent";
 pub(crate) const ASKS_RECEIVED: &str = "asks_received";
 /// Acknowledgements of packs that are not in flight.
 pub(crate) const ACKS_UNKNOWN: &str = "acks_unknown";
+/// Frames that went on after a cut where they had broken off.
+pub(crate) const FRAMES_RESUMED: &str = "frames_resumed";
+/// Bytes that those frames did not cost again.
+pub(crate) const BYTES_SPARED: &str = "bytes_spared";
+/// Rests of frames whose beginnings are not here.
+pub(crate) const RESTS_UNKNOWN: &str = "rests_unknown";
+/// Times a neighbour was told to send no bulk unasked.
+pub(crate) const FLOWS_PRUNED: &str = "flows_pruned";
+/// Times a neighbour was asked to send bulk.
+pub(crate) const FLOWS_GRAFTED: &str = "flows_grafted";
+/// Times a peer was told what came in.
+pub(crate) const ANNOUNCEMENTS: &str = "announcements";
+/// Greetings that named a base or an author unknown here.
+pub(crate) const GREETINGS_UNPLACED: &str = "greetings_unplaced";
+/// Packets of registers that were not acknowledged in time.
+pub(crate) const PACKETS_LOST: &str = "packets_lost";
 /// Greetings accepted.
 pub(crate) const GREETINGS: &str = "greetings";
 /// Sessions ended by the peer's word.

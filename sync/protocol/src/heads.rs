@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_domain::frame::{Bye, FrameV1, Heads, LinkId};
-use holdfast_domain::frontier::{Fingerprint, Frontier, Head, ScopeFrontier};
+use holdfast_domain::clock::Now;
+use holdfast_domain::frame::{Bye, FrameV1, Greeting, Heads, LinkId};
+use holdfast_domain::frontier::{Fingerprint, Frontier, Head, Mark};
 use holdfast_domain::identity::AuthorId;
-use holdfast_domain::limits::{FRONTIER_FRAME_HEADS, PEER_HEADS_MAX};
-use holdfast_domain::scope::{Class, Family, Scope, StreamId, StreamKind};
+use holdfast_domain::limits::{ANNOUNCE_SHARE, FRONTIER_FRAME_HEADS, PEER_HEADS_MAX};
+use holdfast_domain::scope::{Class, Family, Scope, StreamId};
 
 use crate::counters;
 use crate::protocol::{Effect, Protocol};
@@ -19,34 +20,115 @@ pub(crate) struct Theirs {
     heads: usize,
     /// Authors of whom it holds anything, so that it must hold their credentials.
     authors: BTreeSet<AuthorId>,
-    /// Scopes whose heads the peer is about to name.
-    awaited: BTreeSet<Scope>,
+    awaited: Awaited,
+    /// Whether it is known that this is all it holds, registers aside.
+    whole: bool,
     /// Whether there is something to report.
     changed: bool,
 }
 
+/// What the peer is about to say of its heads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Awaited {
+    /// Nothing: what is known is all there is to know for now.
+    Nothing,
+    /// What changed since the base that is remembered.
+    Change,
+    /// The scopes that differ from those this node named; of those not mentioned it holds the same.
+    Scopes(BTreeSet<Scope>),
+}
+
+/// What the peer was told of this node's heads.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// How much had come in when it was told last.
+    arrivals: u64,
+    whole: Mark,
+    /// Chains it has seen this node hold so far since: by sending them, or by an acknowledgement.
+    shared: BTreeMap<(StreamId, AuthorId), u64>,
+    /// Not before this is it told again, microseconds.
+    next_us: u64,
+    /// The registers it was told of, those held when it was last thought of telling it, and since when it was not told.
+    latest: Mark,
+    latest_seen: Mark,
+    latest_us: u64,
+    /// How much had come in when it was told of registers.
+    latest_arrivals: u64,
+}
+
+/// Registers in constant movement are told of so rarely: those who send them unasked bring them anyway.
+const LATEST_ANNOUNCE_US: u64 = 30_000_000;
+
+impl Told {
+    pub(crate) fn nothing() -> Self {
+        let none = Mark([0; 8]);
+        Self {
+            arrivals: 0,
+            whole: none,
+            shared: BTreeMap::new(),
+            next_us: 0,
+            latest: none,
+            latest_seen: none,
+            latest_us: 0,
+            latest_arrivals: 0,
+        }
+    }
+
+    pub(crate) fn said(&mut self, arrivals: u64, whole: Mark) {
+        self.arrivals = arrivals;
+        self.whole = whole;
+    }
+
+    pub(crate) fn said_latest(&mut self, arrivals: u64, latest: Mark) {
+        self.latest_arrivals = arrivals;
+        self.latest = latest;
+        self.latest_seen = latest;
+    }
+
+    /// Whether to tell of registers: when they have come to rest, and in the midst of movement now and then.
+    fn is_latest_due(&mut self, now_us: u64, latest: Mark) -> bool {
+        if self.latest == latest {
+            self.latest_us = now_us;
+        }
+        let rests = std::mem::replace(&mut self.latest_seen, latest) == latest;
+        self.latest != latest && (rests || now_us.saturating_sub(self.latest_us) > LATEST_ANNOUNCE_US)
+    }
+
+    /// Both ends know that this node holds a chain so far.
+    pub(crate) fn share(&mut self, stream: StreamId, author: AuthorId, seq: u64) {
+        let known = self.shared.entry((stream, author)).or_default();
+        *known = seq.max(*known);
+    }
+}
+
 impl Theirs {
-    /// Compares what both greetings named. Both ends see the same two greetings and come to the same conclusion: of each
-    /// scope whose fingerprints differ, whoever named it says its heads.
-    pub(crate) fn greeted(said: &Frontier, named: &BTreeMap<Scope, Fingerprint>, author: AuthorId) -> Self {
-        let mut theirs = Self {
+    /// Nothing is known before the peer speaks.
+    pub(crate) fn unknown() -> Self {
+        Self {
             frontier: Frontier::default(),
             heads: 0,
-            authors: BTreeSet::from([author]),
-            awaited: BTreeSet::new(),
-            changed: true,
-        };
-        for (&scope, fingerprint) in named {
-            match said.scope(scope).filter(|held| held.fingerprint() == *fingerprint) {
-                Some(same) => {
-                    theirs.heads += same.len();
-                    theirs.authors.extend(same.heads().map(|(_, author, _)| author));
-                    theirs.frontier.set_scope(scope, same.clone());
-                }
-                None => drop(theirs.awaited.insert(scope)),
-            }
+            authors: BTreeSet::new(),
+            awaited: Awaited::Scopes(BTreeSet::new()),
+            whole: false,
+            changed: false,
         }
+    }
+
+    /// What the peer held when it was last known whole.
+    pub(crate) fn remembered(base: &Frontier) -> Self {
+        let mut theirs = Self { awaited: Awaited::Change, ..Self::unknown() };
+        theirs.become_like(base);
         theirs
+    }
+
+    fn become_like(&mut self, frontier: &Frontier) {
+        self.heads = frontier.len();
+        self.authors = frontier.authors().collect();
+        self.frontier = frontier.clone();
+    }
+
+    pub(crate) fn frontier(&self) -> &Frontier {
+        &self.frontier
     }
 
     pub(crate) fn seq(&self, stream: StreamId, author: AuthorId) -> u64 {
@@ -57,13 +139,18 @@ impl Theirs {
         self.authors.contains(&author)
     }
 
-    /// Whether anything of a scope is known to be held.
-    pub(crate) fn has_scope(&self, scope: Scope) -> bool {
-        self.frontier.scope(scope).is_some()
+    pub(crate) fn knows_own(&mut self, author: AuthorId) {
+        self.authors.insert(author);
     }
 
-    pub(crate) fn is_awaited(&self, scope: Scope) -> bool {
-        self.awaited.contains(&scope)
+    /// Whether the peer is still to say what it holds.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.awaited != Awaited::Nothing
+    }
+
+    /// Whether anything is known at all, if only from before.
+    pub(crate) fn is_known(&self) -> bool {
+        !matches!(self.awaited, Awaited::Scopes(_))
     }
 
     /// Takes note of a head. What is held durably never shrinks within a session.
@@ -74,29 +161,177 @@ impl Theirs {
             self.authors.insert(author);
             self.frontier.set(stream, author, head);
             self.changed = true;
+            self.whole &= stream.kind.family() == Family::Register;
         }
+    }
+
+    /// Both greetings named the same.
+    fn is_as_said(&mut self, said: &Frontier) {
+        self.become_like(said);
+        self.awaited = Awaited::Nothing;
+        (self.whole, self.changed) = (true, true);
+    }
+
+    /// The peer has said its piece.
+    fn complete(&mut self, said: &Frontier, whole: Mark) {
+        if let Awaited::Scopes(mentioned) = std::mem::replace(&mut self.awaited, Awaited::Nothing) {
+            for (scope, same) in said.scopes().filter(|(scope, _)| !mentioned.contains(scope)) {
+                self.authors.extend(same.heads().map(|(_, author, _)| author));
+                self.frontier.take_scope(scope, said);
+            }
+            self.heads = self.frontier.len();
+        }
+        self.whole = self.frontier.whole().mark() == whole;
+        self.changed = true;
     }
 }
 
 impl Protocol {
-    /// Says all heads of a scope.
-    pub(crate) fn send_heads(&mut self, link: LinkId, scope: Scope, out: &mut Vec<Effect>) {
-        let all: Vec<(StreamKind, AuthorId, Head)> =
-            self.held.frontier().scope(scope).into_iter().flat_map(ScopeFrontier::heads).collect();
-        let frames = all.len().div_ceil(FRONTIER_FRAME_HEADS);
-        for (index, part) in all.chunks(FRONTIER_FRAME_HEADS).enumerate() {
-            let mut heads: Vec<(StreamKind, Vec<(AuthorId, Head)>)> = Vec::new();
-            for &(kind, author, head) in part {
-                match heads.last_mut().filter(|(last, _)| *last == kind) {
-                    Some((_, of_kind)) => of_kind.push((author, head)),
-                    None => heads.push((kind, vec![(author, head)])),
-                }
-            }
-            out.push(send(link, Class::P0, FrameV1::Heads(Heads { scope, heads, complete: index + 1 == frames })));
+    /// Peers may name what is held now as a base from here on.
+    pub(crate) fn mark(&mut self, out: &mut Vec<Effect>) {
+        let mark = self.held.frontier().whole().mark();
+        if self.marks.set(mark, self.held.arrivals()) {
+            out.push(Effect::Marked { mark });
         }
     }
 
-    pub(crate) fn heads_came(&mut self, link: LinkId, heads: &Heads, out: &mut Vec<Effect>) {
+    /// Compares what both greetings named. If it is the same, both ends know all; else each says what the other cannot
+    /// know. `base`: how much had come in here when this node held what the peer remembers.
+    /// `repeated`: the peer was asked for this greeting and waits for an answer even so.
+    pub(crate) fn compare(
+        &mut self,
+        link: LinkId,
+        greeting: &Greeting,
+        base: Option<u64>,
+        repeated: bool,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        let same_whole = state.said.whole() == greeting.whole;
+        if same_whole && state.said.latest().mark() == greeting.latest {
+            state.open.theirs.is_as_said(&state.said);
+            state.open.push.reconsider(&self.held, &state.open.theirs);
+            if !repeated {
+                return;
+            }
+        }
+        // Who holds nothing needs no word for it, and to whoever holds nothing this node says what it brings.
+        if greeting.whole == Fingerprint([0; 16]) && greeting.latest == Mark([0; 8]) {
+            state.open.theirs.is_as_said(&Frontier::default());
+            state.open.push.reconsider(&self.held, &state.open.theirs);
+        }
+        if state.said.is_empty() {
+            return;
+        }
+        match base {
+            Some(arrivals) => {
+                let grown = self.held.grown_since(arrivals).map(|(head, _)| head);
+                let news = grown.filter(|(stream, ..)| !same_whole || stream.kind.family() == Family::Register);
+                let heads = news.collect();
+                self.send_heads(link, BTreeSet::new(), heads, out);
+            }
+            None => self.send_differing(link, &greeting.scopes, out),
+        }
+    }
+
+    fn send_differing(&mut self, link: LinkId, named: &[(Scope, Fingerprint)], out: &mut Vec<Effect>) {
+        let named: BTreeMap<Scope, Fingerprint> = named.iter().copied().collect();
+        let held = self.held.frontier();
+        let mut heads = Vec::new();
+        let mut mentioned = BTreeSet::new();
+        for (scope, mine) in held.scopes().filter(|(scope, mine)| named.get(scope) != Some(&mine.fingerprint())) {
+            mentioned.insert(scope);
+            heads.extend(mine.heads().map(|(kind, author, head)| (StreamId::new(scope, kind), author, head)));
+        }
+        mentioned.extend(named.keys().filter(|scope| held.scope(**scope).is_none()));
+        if mentioned.is_empty() {
+            // A scope mentioned without heads would count as empty here.
+            mentioned.insert(Scope::Org);
+            let org = held.scope(Scope::Org).into_iter().flat_map(|org| org.heads());
+            heads.extend(org.map(|(kind, author, head)| (StreamId::new(Scope::Org, kind), author, head)));
+        }
+        self.send_heads(link, mentioned, heads, out);
+    }
+
+    /// Says heads, scope by scope; scopes mentioned without any get a frame of their own. The last frame says that all
+    /// is said.
+    fn send_heads(
+        &mut self,
+        link: LinkId,
+        mentioned: BTreeSet<Scope>,
+        heads: Vec<(StreamId, AuthorId, Head)>,
+        out: &mut Vec<Effect>,
+    ) {
+        let whole = self.held.frontier().whole().mark();
+        let mut frames: Vec<Heads> = Vec::new();
+        let spoken: BTreeSet<Scope> = heads.iter().map(|(stream, ..)| stream.scope).collect();
+        let blank = |scope| Heads { scope, heads: Vec::new(), whole: None };
+        for of_scope in heads.chunk_by(|a, b| a.0.scope == b.0.scope) {
+            for part in of_scope.chunks(FRONTIER_FRAME_HEADS) {
+                let mut frame = blank(part[0].0.scope);
+                for of_kind in part.chunk_by(|a, b| a.0.kind == b.0.kind) {
+                    let named = of_kind.iter().map(|(_, author, head)| (*author, *head)).collect();
+                    frame.heads.push((of_kind[0].0.kind, named));
+                }
+                frames.push(frame);
+            }
+        }
+        frames.extend(mentioned.difference(&spoken).map(|&scope| blank(scope)));
+        match frames.last_mut() {
+            Some(last) => last.whole = Some(whole),
+            None => frames.push(Heads { whole: Some(whole), ..blank(Scope::Org) }),
+        }
+        let mut bytes = 0;
+        for frame in frames {
+            let effect = send(link, Class::P0, FrameV1::Heads(frame));
+            if let Effect::Send { bytes: frame, .. } = &effect {
+                bytes += frame.len();
+            }
+            out.push(effect);
+        }
+        let arrivals = self.held.arrivals();
+        if let Some(state) = self.links.get_mut(&link) {
+            state.open.told.said(arrivals, whole);
+            state.open.told.next_us = state.open.pace.pause_us(bytes, ANNOUNCE_SHARE);
+        }
+        self.mark(out);
+    }
+
+    /// Tells a peer what came in since it was told last, once nothing is under way to it: so that it need not be sent
+    /// what others bring it, can ask for what nobody brings, and knows all at the next meeting.
+    pub(crate) fn announce(&mut self, now: Now, link: LinkId, out: &mut Vec<Effect>) {
+        let whole = self.held.frontier().whole().mark();
+        let latest = self.held.frontier().latest().mark();
+        let arrivals = self.held.arrivals();
+        let Some(open) = self.open_mut(link) else { return };
+        let with_latest = open.told.is_latest_due(now.mono_us, latest);
+        let due = (with_latest || open.told.whole != whole) && now.mono_us >= open.told.next_us;
+        if !due || open.theirs.is_awaited() || !open.push.is_idle() {
+            return;
+        }
+        let shared = std::mem::take(&mut open.told.shared);
+        let (since, latest_since) = (open.told.arrivals, open.told.latest_arrivals);
+        let news = |(stream, author, head): &(StreamId, AuthorId, Head), grown: u64| {
+            let register = stream.kind.family() == Family::Register;
+            let wanted = if register { with_latest && grown > latest_since } else { grown > since };
+            wanted && shared.get(&(*stream, *author)).is_none_or(|&seq| seq < head.seq)
+        };
+        let grown = self.held.grown_since(since.min(latest_since));
+        let heads = grown.filter(|(head, at)| news(head, *at)).map(|(head, _)| head).collect();
+        self.send_heads(link, BTreeSet::new(), heads, out);
+        if let Some(open) = self.open_mut(link) {
+            open.told.next_us += now.mono_us;
+            if with_latest {
+                open.told.said_latest(arrivals, latest);
+            } else {
+                open.told.shared = shared;
+                open.told.shared.retain(|(stream, _), _| stream.kind.family() == Family::Register);
+            }
+        }
+        self.counters.one(counters::ANNOUNCEMENTS);
+    }
+
+    pub(crate) fn heads_came(&mut self, now: Now, link: LinkId, heads: &Heads, out: &mut Vec<Effect>) {
         if heads.heads.iter().map(|(_, of_kind)| of_kind.len()).sum::<usize>() > FRONTIER_FRAME_HEADS {
             return self.close(link, Bye::BadFrame, out);
         }
@@ -107,12 +342,15 @@ impl Protocol {
                 }
             }
         }
-        let held = self.held.frontier().scope(heads.scope);
-        let Some(open) = self.links.get_mut(&link).and_then(crate::session::Link::open_mut) else { return };
-        if heads.complete && open.theirs.awaited.remove(&heads.scope) {
-            for (kind, ..) in held.into_iter().flat_map(ScopeFrontier::heads) {
-                open.push.fell_behind(StreamId::new(heads.scope, kind));
-            }
+        let Some(state) = self.links.get_mut(&link) else { return };
+        if let Awaited::Scopes(mentioned) = &mut state.open.theirs.awaited {
+            mentioned.insert(heads.scope);
+        }
+        if let Some(whole) = heads.whole {
+            let meeting = state.open.theirs.is_awaited();
+            state.open.theirs.complete(&state.said, whole);
+            state.open.push.reconsider(&self.held, &state.open.theirs);
+            self.seek(now.mono_us, link, meeting, out);
         }
     }
 
@@ -128,7 +366,7 @@ impl Protocol {
         let mine = self.held.head(stream, author);
         let rivals = mine.is_some_and(|(seq, digest)| seq == head.seq && digest.short() != head.digest);
         let own_is_ahead = author == self.held.own_author() && head.seq > mine.map_or(0, |(seq, _)| seq);
-        let Some(open) = self.open_mut(link) else { return false };
+        let Some(open) = self.links.get_mut(&link).map(|state| &mut state.open) else { return false };
         open.theirs.learn(stream, author, head);
         if head.seq == 0 || open.theirs.heads > PEER_HEADS_MAX {
             self.close(link, Bye::BadFrame, out);
@@ -158,7 +396,7 @@ impl Protocol {
         if self.held.is_frozen(stream, author) {
             return;
         }
-        let Some(open) = self.open_mut(link) else { return };
+        let Some(open) = self.links.get_mut(&link).map(|state| &mut state.open) else { return };
         if open.asks.suspect(stream, author) {
             let ask = open.asks.want(stream, author, first, last);
             self.counters.one(counters::FORKS_SUSPECTED);
@@ -178,12 +416,16 @@ impl Protocol {
     /// only now and then, since a report names everything.
     pub(crate) fn report_heads(&mut self, link: LinkId, now_and_then: bool, out: &mut Vec<Effect>) {
         let Some(state) = self.links.get_mut(&link) else { return };
-        let device = state.device;
+        let device = state.device();
         let Some(open) = state.open_mut() else { return };
         let settled = now_and_then || open.push.is_idle();
-        if open.theirs.changed && open.theirs.awaited.is_empty() && settled {
+        if open.theirs.changed && !open.theirs.is_awaited() && settled {
             open.theirs.changed = false;
-            out.push(Effect::PeerHeads { device, frontier: open.theirs.frontier.clone() });
+            let (frontier, whole) = (open.theirs.frontier.clone(), open.theirs.whole);
+            if whole {
+                self.bases.insert(device, frontier.clone());
+            }
+            out.push(Effect::PeerHeads { device, frontier, whole });
         }
     }
 }

@@ -7,6 +7,8 @@ use holdfast_domain::frontier::{Frontier, Head};
 use holdfast_domain::identity::{AuthorId, Credential};
 use holdfast_domain::scope::StreamId;
 
+use crate::protocol::HeldHead;
+
 /// The state that outlives sessions. The frontier names exactly the heads whose full digests are here.
 #[derive(Debug)]
 pub(crate) struct Held {
@@ -14,6 +16,10 @@ pub(crate) struct Held {
     own_author: AuthorId,
     frontier: Frontier,
     digests: BTreeMap<(StreamId, AuthorId), (u64, Digest)>,
+    /// Rises with each entry that comes in.
+    arrivals: u64,
+    /// When each chain last grew, in arrivals.
+    grown: BTreeMap<(StreamId, AuthorId), u64>,
     saved: BTreeMap<AuthorId, Credential>,
     /// This device's earlier epochs, as long as they are not among the saved.
     former: BTreeMap<AuthorId, Credential>,
@@ -23,7 +29,7 @@ pub(crate) struct Held {
 impl Held {
     pub(crate) fn new(
         own: &Credential,
-        heads: Vec<(StreamId, AuthorId, u64, Digest)>,
+        mut heads: Vec<HeldHead>,
         credentials: Vec<Credential>,
         forks: Vec<(StreamId, AuthorId)>,
     ) -> Self {
@@ -32,11 +38,15 @@ impl Held {
             own_author: own.author(),
             frontier: Frontier::default(),
             digests: BTreeMap::new(),
+            arrivals: 0,
+            grown: BTreeMap::new(),
             saved: credentials.into_iter().map(|credential| (credential.author(), credential)).collect(),
             former: BTreeMap::new(),
             frozen: forks.into_iter().collect(),
         };
-        for (stream, author, seq, digest) in heads {
+        heads.sort_by_key(|head| head.arrived);
+        for HeldHead { stream, author, seq, digest, arrived } in heads {
+            held.arrivals = arrived.max(held.arrivals).saturating_sub(1);
             held.grew(&EntryKey { stream, author, seq }, digest);
         }
         held
@@ -62,6 +72,17 @@ impl Held {
         self.digests.get(&(stream, author)).copied()
     }
 
+    /// How much came in so far; a chain that grew later has a higher number.
+    pub(crate) fn arrivals(&self) -> u64 {
+        self.arrivals
+    }
+
+    /// The chains that grew after so many arrivals, in order of stream, each with when it did last.
+    pub(crate) fn grown_since(&self, arrivals: u64) -> impl Iterator<Item = ((StreamId, AuthorId, Head), u64)> + '_ {
+        let grown = self.grown.iter().filter(move |(_, at)| **at > arrivals);
+        grown.filter_map(|(&(stream, author), &at)| Some(((stream, author, self.frontier.head(stream, author)?), at)))
+    }
+
     /// The heads of one stream, in order of author.
     pub(crate) fn heads_of(&self, stream: StreamId) -> impl Iterator<Item = (AuthorId, Head)> + '_ {
         self.frontier.scope(stream.scope).into_iter().flat_map(move |scope| scope.heads_of(stream.kind))
@@ -73,6 +94,8 @@ impl Held {
         if newer {
             self.frontier.set(key.stream, key.author, Head { seq: key.seq, digest: digest.short() });
             self.digests.insert((key.stream, key.author), (key.seq, digest));
+            self.arrivals += 1;
+            self.grown.insert((key.stream, key.author), self.arrivals);
         }
         newer
     }

@@ -4,13 +4,18 @@
 //! and proves who wrote them; it never opens a body. What bodies mean is in `sync/replica`, where they are kept in
 //! `sync/store`, how frames travel in `sync/transport`; `sync/driver` brings them together.
 
+pub mod parcel;
 pub mod protocol;
 
 mod session;
 
 mod heads;
 
+mod flow;
+mod marks;
+mod pace;
 mod push;
+mod resume;
 mod run;
 
 mod receive;

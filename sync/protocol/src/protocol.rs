@@ -4,13 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_domain::clock::Now;
 use holdfast_domain::entry::{Digest, Entry, EntryKey};
-use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm};
-use holdfast_domain::frontier::Frontier;
+use holdfast_domain::frame::{Bye, Carriage, LinkId, Pack, PackForm};
+use holdfast_domain::frontier::{Frontier, Mark};
 use holdfast_domain::identity::{AuthorId, Credential, DeviceId, OrgId, PublicKey};
 use holdfast_domain::scope::{Class, StreamId};
 
 use crate::counters::Counters;
 use crate::held::Held;
+use crate::marks::Marks;
+use crate::pace::Pace;
+use crate::push::Loaded;
+use crate::resume::Resume;
 use crate::session::Link;
 
 /// Who this node is.
@@ -124,6 +128,8 @@ pub enum Effect {
         link: LinkId,
         /// How urgent; frames of one class and link keep their order.
         class: Class,
+        /// How it travels.
+        carriage: Carriage,
         /// The frame.
         bytes: Vec<u8>,
     },
@@ -137,6 +143,8 @@ pub enum Effect {
         wanted: Vec<(AuthorId, u64)>,
         /// Whether the peer takes [`PackForm::Bundle`].
         bundle: bool,
+        /// Bodies of about this many bytes are wanted, the oldest arrivals of all these authors first.
+        raw_bytes: usize,
     },
     /// Unpack a pack; answer with [`Input::Unpacked`].
     Unpack {
@@ -188,6 +196,15 @@ pub enum Effect {
         device: DeviceId,
         /// All of it.
         frontier: Frontier,
+        /// Whether the peer itself said that this is all it holds, registers aside: then it is the base of the next
+        /// session, to be remembered over a restart.
+        whole: bool,
+    },
+    /// Peers may name what this node holds now by this mark: remember it, with how much has been committed before the
+    /// commit under way.
+    Marked {
+        /// The mark.
+        mark: Mark,
     },
     /// End a connection; the session is over already.
     Close {
@@ -196,6 +213,36 @@ pub enum Effect {
         /// Why.
         reason: Bye,
     },
+}
+
+/// The newest entry held of an author in a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldHead {
+    /// The stream.
+    pub stream: StreamId,
+    /// The author.
+    pub author: AuthorId,
+    /// Its number.
+    pub seq: u64,
+    /// Its full digest.
+    pub digest: Digest,
+    /// The commit that brought it, numbered from 1 in order.
+    pub arrived: u64,
+}
+
+/// What a protocol begins with.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    /// Each author's newest entry per stream.
+    pub heads: Vec<HeldHead>,
+    /// Credentials committed.
+    pub credentials: Vec<Credential>,
+    /// Chains proved to have two histories.
+    pub forks: Vec<(StreamId, AuthorId)>,
+    /// The last frontier of each peer that was known whole.
+    pub bases: Vec<(DeviceId, Frontier)>,
+    /// Marks that peers may name, oldest first, each with the newest commit that it covers for sure.
+    pub marks: Vec<(Mark, u64)>,
 }
 
 /// The sessions of one node with all its peers.
@@ -210,8 +257,9 @@ pub enum Effect {
 ///    Links that are unknown here are ignored.
 /// 4. A [`LinkId`] is used for one connection only.
 ///
-/// The protocol never fails and never panics: a peer that does wrong is closed and counted. Only what is held, the
-/// credentials, the frozen chains, the paused devices and the counters outlive a session; all else is learned again.
+/// The protocol never fails and never panics: a peer that does wrong is closed and counted. What is held, the
+/// credentials, the frozen chains, the paused devices, the bases, the marks and the counters outlive a session, and
+/// frames cut in two for a while; all else is learned again.
 #[derive(Debug)]
 pub struct Protocol {
     pub(crate) config: Config,
@@ -219,6 +267,12 @@ pub struct Protocol {
     pub(crate) links: BTreeMap<LinkId, Link>,
     pub(crate) paused: BTreeSet<DeviceId>,
     pub(crate) counters: Counters,
+    pub(crate) marks: Marks,
+    pub(crate) resume: Resume,
+    /// The last frontier of each peer that was known whole, and what was learned of the way to it.
+    pub(crate) bases: BTreeMap<DeviceId, Frontier>,
+    pub(crate) paces: BTreeMap<DeviceId, Pace>,
+    pub(crate) last_pack: u32,
     /// Links whose state moved in the call under way.
     pub(crate) stirred: BTreeSet<LinkId>,
     pub(crate) links_seen: u64,
@@ -226,20 +280,24 @@ pub struct Protocol {
 }
 
 impl Protocol {
-    /// A protocol without links, for a node that holds `held` (each author's newest number and full digest per stream)
-    /// and `credentials`, and has proved `forks` before.
-    pub fn new(
-        config: Config,
-        held: Vec<(StreamId, AuthorId, u64, Digest)>,
-        credentials: Vec<Credential>,
-        forks: Vec<(StreamId, AuthorId)>,
-    ) -> Self {
+    /// A protocol without links, for a node that remembers this.
+    pub fn new(config: Config, memory: Memory) -> Self {
+        let Memory { heads, credentials, forks, bases, marks: known } = memory;
+        let mut marks = Marks::default();
+        for (mark, arrivals) in known {
+            marks.set(mark, arrivals);
+        }
         Self {
-            held: Held::new(&config.credential, held, credentials, forks),
+            held: Held::new(&config.credential, heads, credentials, forks),
             config,
             links: BTreeMap::new(),
             paused: BTreeSet::new(),
             counters: Counters::default(),
+            marks,
+            resume: Resume::default(),
+            bases: bases.into_iter().collect(),
+            paces: BTreeMap::new(),
+            last_pack: 0,
             stirred: BTreeSet::new(),
             links_seen: 0,
             rebirth_awaited: false,
@@ -252,12 +310,18 @@ impl Protocol {
         let tick = matches!(input, Input::Tick);
         match input {
             Input::Up { link, device, outgoing } => self.up(now, link, device, outgoing, &mut out),
-            Input::Down { link, .. } => drop(self.links.remove(&link)),
-            Input::Measured { .. } => {}
+            Input::Down { link, partials } => self.down(now, link, partials, &mut out),
+            Input::Measured { link, rate_bps, rtt_us } => {
+                if let Some(state) = self.links.get_mut(&link) {
+                    state.open.pace.measured(rate_bps, rtt_us);
+                    self.stirred.insert(link);
+                }
+            }
             Input::Frame { link, bytes } => self.frame(now, link, &bytes, &mut out),
             Input::Unpacked { link, pack, bodies, mine } => self.unpacked(link, &pack, bodies, mine, &mut out),
             Input::Loaded { link, stream, entries, bases, form, payload } => {
-                self.loaded(link, stream, &entries, &bases, form, payload, &mut out);
+                let parcel = Loaded { stream, entries, bases, form, payload };
+                self.loaded(now, link, parcel, &mut out);
             }
             Input::Committed { from, entries, credentials } => {
                 self.committed(from, &entries, credentials, &mut out);
@@ -268,13 +332,24 @@ impl Protocol {
                 self.config.credential = credential;
             }
             Input::Pause { device, paused } => self.pause(device, paused, &mut out),
-            Input::Tick => self.stirred.extend(self.links.keys()),
+            Input::Tick => self.tick(now, &mut out),
         }
         for link in std::mem::take(&mut self.stirred) {
-            self.load_next(link, &mut out);
+            self.load_next(now, link, &mut out);
+            self.seek(now.mono_us, link, false, &mut out);
             self.report_heads(link, tick, &mut out);
         }
         out
+    }
+
+    fn tick(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        for &link in &links {
+            self.give_up_packets(now, link);
+            self.announce(now, link, out);
+        }
+        self.prune(now.mono_us, out);
+        self.stirred.extend(links);
     }
 
     /// What this node holds.
@@ -299,7 +374,7 @@ impl Protocol {
 
     /// The links that are up: which, to whom, and whether the peer's greeting was accepted.
     pub fn links(&self) -> impl Iterator<Item = (LinkId, DeviceId, bool)> {
-        self.links.iter().map(|(&link, state)| (link, state.device, state.is_open()))
+        self.links.iter().map(|(&link, state)| (link, state.device(), state.is_open()))
     }
 
     fn committed(
@@ -322,12 +397,10 @@ impl Protocol {
             self.admitted(link, out);
         }
         for (&link, state) in &mut self.links {
-            if let Some(open) = state.open_mut() {
-                for &stream in &streams {
-                    open.push.fell_behind(stream);
-                }
-                self.stirred.insert(link);
+            for &stream in &streams {
+                state.open.push.fell_behind(stream);
             }
+            self.stirred.insert(link);
         }
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use holdfast_domain::frame::{Ack, Ask, Bye, Frame, FrameV1, LinkId, Pack, PackForm, capability};
-use holdfast_domain::frontier::Frontier;
+use holdfast_domain::clock::Now;
+use holdfast_domain::entry::{Digest, Entry};
+use holdfast_domain::frame::{Ack, Ask, Bye, Carriage, Flow, Frame, FrameV1, LinkId, Pack, PackForm, capability};
+use holdfast_domain::frontier::Head;
 use holdfast_domain::identity::{AuthorId, Credential};
-use holdfast_domain::limits::{
-    ASKS_SERVED_MAX, FRAME_BYTES_MAX, IN_FLIGHT_BYTES_MAX, IN_FLIGHT_PACKS_MAX, PACK_AUTHORS_MAX,
-};
+use holdfast_domain::limits::{ASKS_SERVED_MAX, FRAME_BYTES_MAX, IN_FLIGHT_PACKS_MAX, PACK_AUTHORS_MAX, PACKET_BYTES};
 use holdfast_domain::scope::{Class, Family, StreamId};
 
 use crate::counters;
@@ -25,7 +25,10 @@ pub(crate) struct Push {
     behind: BTreeSet<(Class, StreamId)>,
     /// The stream served last in each class, so that every stream has its turn.
     served: BTreeMap<Class, StreamId>,
-    /// How far each chain was sent on this link. Never falls: what was refused is not sent again unasked.
+    /// Bytes sent in each class below the strict ones, divided by its share: the least goes next.
+    turns: BTreeMap<Class, u64>,
+    /// How far each chain was sent on this link. Falls only for packets that were lost: what was refused is not sent
+    /// again unasked.
     sent: BTreeMap<(StreamId, AuthorId), u64>,
     /// Chains of which the peer acknowledged a run without holding it; sent only if asked for, until it holds them.
     refused: BTreeSet<(StreamId, AuthorId)>,
@@ -38,7 +41,6 @@ pub(crate) struct Push {
     in_flight: BTreeMap<u32, InFlight>,
     /// Packs and bytes in flight, by class.
     in_flight_load: BTreeMap<Class, (usize, usize)>,
-    last_pack: u32,
     /// The one load under way.
     loading: Option<Loading>,
 }
@@ -51,12 +53,17 @@ struct Asked {
     by_peer: bool,
 }
 
+/// A pack that is not acknowledged.
 #[derive(Debug)]
-struct InFlight {
-    stream: StreamId,
-    bytes: usize,
-    /// The last number of each author's run.
-    runs: Vec<(AuthorId, u64)>,
+pub(crate) struct InFlight {
+    pub(crate) id: u32,
+    pub(crate) stream: StreamId,
+    /// The last entry of each author's run.
+    pub(crate) runs: Vec<(AuthorId, Head)>,
+    /// All of it, to go on with after a cut.
+    pub(crate) frame: Vec<u8>,
+    carriage: Carriage,
+    sent_us: u64,
 }
 
 #[derive(Debug)]
@@ -65,21 +72,35 @@ struct Loading {
     wanted: Vec<(AuthorId, u64)>,
 }
 
+/// What was loaded for a pack; see [`crate::protocol::Input::Loaded`].
+pub(crate) struct Loaded {
+    pub(crate) stream: StreamId,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) bases: Vec<(AuthorId, Digest)>,
+    pub(crate) form: PackForm,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// What a class gets of a link when others want it too, in parts of one: P2 half, P3 and P4 a fifth each, P5 a tenth.
+fn share(class: Class) -> u64 {
+    match class {
+        Class::P0 | Class::P1 | Class::P2 => 5,
+        Class::P3 | Class::P4 => 2,
+        Class::P5 => 1,
+    }
+}
+
+/// Classes that go before all others while there is anything in them.
+fn is_strict(class: Class) -> bool {
+    class <= Class::P1
+}
+
 impl Push {
-    /// At the greeting: everything held in scopes that the peer did not name, and what was committed since the
-    /// fingerprints of the others were taken. Scopes whose heads are awaited come later.
-    pub(crate) fn new(author: AuthorId, theirs: &Theirs, said: &Frontier, held: &Frontier) -> Self {
-        let mut behind = BTreeSet::new();
-        for (scope, frontier) in held.scopes() {
-            let equal = said.scope(scope).is_some_and(|then| then.fingerprint() == frontier.fingerprint());
-            if theirs.is_awaited(scope) || (equal && theirs.has_scope(scope)) {
-                continue;
-            }
-            behind.extend(frontier.heads().map(|(kind, ..)| (kind.class(), StreamId::new(scope, kind))));
-        }
+    pub(crate) fn new(author: AuthorId) -> Self {
         Self {
-            behind,
+            behind: BTreeSet::new(),
             served: BTreeMap::new(),
+            turns: BTreeMap::new(),
             sent: BTreeMap::new(),
             refused: BTreeSet::new(),
             asked: BTreeMap::new(),
@@ -87,8 +108,17 @@ impl Push {
             told: Class::ALL.into_iter().map(|class| (class, author)).collect(),
             in_flight: BTreeMap::new(),
             in_flight_load: BTreeMap::new(),
-            last_pack: 0,
             loading: None,
+        }
+    }
+
+    /// What the peer holds was learned anew: looks again at every scope in which it may lack something.
+    pub(crate) fn reconsider(&mut self, held: &Held, theirs: &Theirs) {
+        for (scope, mine) in held.frontier().scopes() {
+            let same = theirs.frontier().scope(scope).is_some_and(|other| other.fingerprint() == mine.fingerprint());
+            if !same {
+                self.behind.extend(mine.heads().map(|(kind, ..)| (kind.class(), StreamId::new(scope, kind))));
+            }
         }
     }
 
@@ -97,9 +127,14 @@ impl Push {
         self.behind.insert((stream.kind.class(), stream));
     }
 
-    /// Whether all that was sent is acknowledged.
+    /// Whether all that was sent is acknowledged, single packets aside.
     pub(crate) fn is_idle(&self) -> bool {
-        self.in_flight.is_empty() && self.loading.is_none()
+        self.in_flight.values().all(|flown| flown.carriage == Carriage::Packet) && self.loading.is_none()
+    }
+
+    /// What was not acknowledged when the link ended.
+    pub(crate) fn into_flown(self) -> Vec<InFlight> {
+        self.in_flight.into_values().collect()
     }
 
     /// Sends a chain from `first` on, whatever the peer is known to hold, unless that was done in this session: the
@@ -111,14 +146,25 @@ impl Push {
         }
     }
 
-    /// The most urgent stream of which the peer lacks something, and what it lacks.
-    fn next(&mut self, held: &Held, theirs: &Theirs) -> Option<Loading> {
-        for class in Class::ALL {
-            if self.is_full(class) {
-                return None;
+    /// The stream whose turn it is of those of which the peer lacks something, and what it lacks. `served`: classes to
+    /// be sent at all. `window_bytes`: what may be unacknowledged.
+    fn next(&mut self, held: &Held, theirs: &Theirs, serve: Flow, window_bytes: usize) -> Option<Loading> {
+        let mut classes = vec![Class::P0, Class::P1];
+        let mut fair = vec![Class::P2, Class::P3, Class::P4, Class::P5];
+        fair.sort_by_key(|class| (self.turns.get(class).copied().unwrap_or(0), *class));
+        classes.extend(fair);
+        for class in classes {
+            if self.is_full(class, window_bytes) {
+                if is_strict(class) {
+                    return None;
+                }
+                continue;
             }
             while let Some(stream) = self.next_stream(class) {
-                let wanted = self.wanted(stream, held, theirs);
+                let unasked = theirs.is_known()
+                    && (class == Class::P0 || serve == Flow::Eager)
+                    && (is_strict(class) || !theirs.is_awaited());
+                let wanted = self.wanted(stream, held, theirs, unasked);
                 self.served.insert(class, stream);
                 if !wanted.is_empty() {
                     return Some(Loading { stream, wanted });
@@ -129,21 +175,62 @@ impl Push {
         None
     }
 
+    /// A class that had nothing to send for a while gets no more than its share now.
+    fn took_turn(&mut self, class: Class, bytes: usize) {
+        let waiting = self.behind.iter().map(|(class, _)| *class).filter(|class| !is_strict(*class));
+        let least = waiting.filter_map(|class| self.turns.get(&class)).min().copied().unwrap_or(0);
+        let turn = self.turns.entry(class).or_insert(least);
+        *turn = (*turn).max(least) + bytes as u64 / share(class);
+    }
+
     /// Whether so much is unacknowledged in this class and those more urgent that a pack of the class must wait. What is
-    /// less urgent does not count, so that bulk never keeps an alert waiting.
-    fn is_full(&self, class: Class) -> bool {
-        let load = self.in_flight_load.range(..=class).map(|(_, load)| *load);
+    /// less urgent than a strict class does not count, so that bulk never keeps an alert waiting; the classes below
+    /// share one window.
+    fn is_full(&self, class: Class, window_bytes: usize) -> bool {
+        let upto = if is_strict(class) { class } else { Class::P5 };
+        let load = self.in_flight_load.range(..=upto).map(|(_, load)| *load);
         let (packs, bytes) = load.fold((0, 0), |sum, load| (sum.0 + load.0, sum.1 + load.1));
-        packs >= IN_FLIGHT_PACKS_MAX || bytes >= IN_FLIGHT_BYTES_MAX
+        packs >= IN_FLIGHT_PACKS_MAX || bytes >= window_bytes
     }
 
     fn landed(&mut self, pack: u32) -> Option<InFlight> {
         let flown = self.in_flight.remove(&pack)?;
         if let Some((packs, bytes)) = self.in_flight_load.get_mut(&flown.stream.kind.class()) {
             *packs -= 1;
-            *bytes -= flown.bytes;
+            *bytes -= flown.frame.len();
         }
         Some(flown)
+    }
+
+    /// A frame whose beginning the peer kept over a cut is on its way once more.
+    pub(crate) fn left_again(&mut self, flown: InFlight) {
+        for &(author, head) in &flown.runs {
+            let sent = self.sent.entry((flown.stream, author)).or_default();
+            *sent = head.seq.max(*sent);
+        }
+        self.flies(flown);
+    }
+
+    fn flies(&mut self, flown: InFlight) {
+        let load = self.in_flight_load.entry(flown.stream.kind.class()).or_default();
+        *load = (load.0 + 1, load.1 + flown.frame.len());
+        self.in_flight.insert(flown.id, flown);
+    }
+
+    /// Packets that were lost, so that what is newest then is sent again.
+    fn lost_packets(&mut self, before_us: u64) -> usize {
+        let lost = |flown: &&InFlight| flown.carriage == Carriage::Packet && flown.sent_us < before_us;
+        let lost: Vec<u32> = self.in_flight.values().filter(lost).map(|flown| flown.id).collect();
+        for &id in &lost {
+            let Some(flown) = self.landed(id) else { continue };
+            self.fell_behind(flown.stream);
+            for (author, head) in flown.runs {
+                if self.sent.get(&(flown.stream, author)) == Some(&head.seq) {
+                    self.sent.remove(&(flown.stream, author));
+                }
+            }
+        }
+        lost.len()
     }
 
     fn next_stream(&self, class: Class) -> Option<StreamId> {
@@ -158,23 +245,34 @@ impl Push {
         after.or_else(first).map(|&(_, stream)| stream)
     }
 
-    fn wanted(&self, stream: StreamId, held: &Held, theirs: &Theirs) -> Vec<(AuthorId, u64)> {
-        let unasked = !theirs.is_awaited(stream.scope);
+    fn wanted(&self, stream: StreamId, held: &Held, theirs: &Theirs, unasked: bool) -> Vec<(AuthorId, u64)> {
+        let newest = stream.kind.family() == Family::Register;
+        let on_stream = if newest { self.flying_on_stream(stream) } else { BTreeSet::new() };
         held.heads_of(stream)
             .filter_map(|(author, head)| {
                 let chain = (stream, author);
-                let first = match self.asked.get(&chain) {
-                    Some(asked) => asked.next,
-                    None if unasked && !self.refused.contains(&chain) => {
-                        let sent = self.sent.get(&chain).copied().unwrap_or(0);
-                        sent.max(theirs.seq(stream, author)).saturating_add(1)
-                    }
-                    None => return None,
+                let held_there = theirs.seq(stream, author);
+                let next = self.sent.get(&chain).copied().unwrap_or(0).max(held_there).saturating_add(1);
+                let (first, news) = match self.asked.get(&chain) {
+                    Some(asked) => (asked.next, asked.next),
+                    None if !unasked || self.refused.contains(&chain) => return None,
+                    // A packet may be lost, and one after it must not hide what it held: each goes from what the peer
+                    // holds for sure, and none overtakes what a stream carries.
+                    None if newest && on_stream.contains(&author) => return None,
+                    None if newest => (held_there.saturating_add(1), next),
+                    None => (next, next),
                 };
-                (first <= head.seq).then_some((author, first))
+                (news <= head.seq).then_some((author, first))
             })
             .take(PACK_AUTHORS_MAX)
             .collect()
+    }
+
+    /// Authors of whose runs in this stream some are under way in a class's order.
+    fn flying_on_stream(&self, stream: StreamId) -> BTreeSet<AuthorId> {
+        let flown =
+            self.in_flight.values().filter(|flown| flown.stream == stream && flown.carriage == Carriage::Stream);
+        flown.flat_map(|flown| flown.runs.iter().map(|(author, _)| *author)).collect()
     }
 
     /// Gives up on the first chain wanted: what cannot be sent must not hold up the rest.
@@ -194,64 +292,57 @@ impl Push {
             .collect()
     }
 
-    fn left(&mut self, pack: &Pack, runs: &[Run], held: &Held, bytes: usize) {
+    fn left(&mut self, pack: &Pack, runs: &[Run], held: &Held, flown: InFlight) {
         let class = pack.stream.kind.class();
         self.told.extend(pack.credentials.iter().map(|credential| (class, credential.author())));
-        self.last_pack = pack.id;
-        let runs: Vec<(AuthorId, u64)> = runs.iter().map(|run| (run.range.author, run.last)).collect();
-        for &(author, last) in &runs {
-            let chain = (pack.stream, author);
+        for run in runs {
+            let chain = (pack.stream, run.range.author);
             let sent = self.sent.entry(chain).or_default();
-            *sent = last.max(*sent);
+            *sent = run.last.seq.max(*sent);
             if let Some(asked) = self.asked.get_mut(&chain) {
-                asked.next = last.saturating_add(1);
-                if last >= held.head(pack.stream, author).map_or(0, |(seq, _)| seq) {
+                asked.next = run.last.seq.saturating_add(1);
+                if run.last.seq >= held.head(pack.stream, run.range.author).map_or(0, |(seq, _)| seq) {
                     self.asked.remove(&chain);
                 }
             }
         }
-        let load = self.in_flight_load.entry(class).or_default();
-        *load = (load.0 + 1, load.1 + bytes);
-        self.in_flight.insert(pack.id, InFlight { stream: pack.stream, bytes, runs });
+        self.took_turn(class, flown.frame.len());
+        self.flies(flown);
     }
 }
 
 impl Protocol {
     /// Loads the next pack for a link, if there is something to send and room for it.
-    pub(crate) fn load_next(&mut self, link: LinkId, out: &mut Vec<Effect>) {
-        let Some(open) = self.links.get_mut(&link).and_then(crate::session::Link::open_mut) else { return };
+    pub(crate) fn load_next(&mut self, now: Now, link: LinkId, out: &mut Vec<Effect>) {
+        let Some(open) = self.links.get_mut(&link).map(|state| &mut state.open) else { return };
         if open.push.loading.is_some() {
             return;
         }
-        let Some(loading) = open.push.next(&self.held, &open.theirs) else { return };
+        let open_us = now.mono_us.saturating_sub(open.since_us);
+        let window = open.pace.window_bytes(open_us);
+        let Some(loading) = open.push.next(&self.held, &open.theirs, open.agreed.flow, window) else { return };
         let both = self.config.capabilities & open.capabilities;
-        let bundle = loading.stream.kind.family() == Family::Document && both & capability::BUNDLE != 0;
-        out.push(Effect::Load { link, stream: loading.stream, wanted: loading.wanted.clone(), bundle });
+        let family = loading.stream.kind.family();
+        let bundle = family == Family::Document && both & capability::BUNDLE != 0;
+        let raw_bytes = open.pace.raw_bytes(family, open_us);
+        out.push(Effect::Load { link, stream: loading.stream, wanted: loading.wanted.clone(), bundle, raw_bytes });
         open.push.loading = Some(loading);
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the fields of one input")]
-    pub(crate) fn loaded(
-        &mut self,
-        link: LinkId,
-        stream: StreamId,
-        entries: &[holdfast_domain::entry::Entry],
-        bases: &[(AuthorId, holdfast_domain::entry::Digest)],
-        form: PackForm,
-        payload: Vec<u8>,
-        out: &mut Vec<Effect>,
-    ) {
-        let Some(open) = self.links.get_mut(&link).and_then(crate::session::Link::open_mut) else { return };
+    pub(crate) fn loaded(&mut self, now: Now, link: LinkId, loaded: Loaded, out: &mut Vec<Effect>) {
+        let Loaded { stream, entries, bases, form, payload } = loaded;
+        let Some(open) = self.links.get_mut(&link).map(|state| &mut state.open) else { return };
         let Some(loading) = open.push.loading.take_if(|loading| loading.stream == stream) else { return };
         self.stirred.insert(link);
-        let runs = run::of_entries(stream, &loading.wanted, entries, bases);
+        let runs = run::of_entries(stream, &loading.wanted, &entries, &bases);
         let Some(runs) = runs.filter(|runs| !runs.is_empty()) else {
             self.counters.one(counters::PACKS_UNSENDABLE);
             return open.push.give_up(&loading);
         };
         let class = stream.kind.class();
+        self.last_pack = self.last_pack.wrapping_add(1);
         let pack = Pack {
-            id: open.push.last_pack.wrapping_add(1),
+            id: self.last_pack,
             stream,
             credentials: open.push.untold(class, &runs, &self.held, &open.theirs),
             ranges: runs.iter().map(|run| run.range.clone()).collect(),
@@ -267,28 +358,61 @@ impl Protocol {
         }
         self.counters.one(counters::PACKS_SENT);
         self.counters.add(counters::ENTRIES_SENT, entries.len());
-        open.push.left(&pack, &runs, &self.held, bytes.len());
-        out.push(Effect::Send { link, class, bytes });
+        let raw = entries.iter().map(|entry| entry.body.len()).sum();
+        open.pace.packed(stream.kind.family(), raw, bytes.len());
+        let small = bytes.len() <= PACKET_BYTES;
+        let newest = stream.kind.family() == Family::Register;
+        let carriage = if small && newest { Carriage::Packet } else { Carriage::Stream };
+        let flown = InFlight {
+            id: pack.id,
+            stream,
+            runs: runs.iter().map(|run| (run.range.author, run.last)).collect(),
+            frame: bytes.clone(),
+            carriage,
+            sent_us: now.mono_us,
+        };
+        open.push.left(&pack, &runs, &self.held, flown);
+        // The end of a contact may take any packet with it: what is most urgent goes twice where packets count.
+        if class == Class::P0 && small && open.pace.is_narrow() {
+            out.push(Effect::Send { link, class, carriage: Carriage::Packet, bytes: bytes.clone() });
+        }
+        out.push(Effect::Send { link, class, carriage, bytes });
+    }
+
+    /// Packets of registers that were not acknowledged in time are lost; what is newest by now goes in their place.
+    pub(crate) fn give_up_packets(&mut self, now: Now, link: LinkId) {
+        let Some(open) = self.open_mut(link) else { return };
+        let lost = open.push.lost_packets(now.mono_us.saturating_sub(open.pace.packet_lost_us()));
+        self.counters.add(counters::PACKETS_LOST, lost);
     }
 
     /// The peer has dealt with a pack. What it holds now decides whether it took each run; the room is free either way.
     pub(crate) fn ack_came(&mut self, link: LinkId, ack: &Ack, out: &mut Vec<Effect>) {
-        let Some(open) = self.open_mut(link) else { return };
+        let Some(open) = self.links.get_mut(&link).map(|state| &mut state.open) else { return };
         let Some(flown) = open.push.landed(ack.pack) else {
             return self.counters.one(counters::ACKS_UNKNOWN);
         };
-        if ack.heads.len() > PACK_AUTHORS_MAX {
+        open.pace.acknowledged();
+        let others: BTreeMap<u16, Option<Head>> = ack.others.iter().copied().collect();
+        if others.len() < ack.others.len() || others.keys().any(|&place| usize::from(place) >= flown.runs.len()) {
             return self.close(link, Bye::BadFrame, out);
         }
-        for &(author, head) in &ack.heads {
-            if !self.learn(link, flown.stream, author, head, out) {
+        for (place, &(author, last)) in flown.runs.iter().enumerate() {
+            let head = others.get(&(place as u16)).map_or(Some(last), |other| *other);
+            if let Some(head) = head
+                && !self.learn(link, flown.stream, author, head, out)
+            {
                 return;
             }
         }
-        let Some(open) = self.links.get_mut(&link).and_then(crate::session::Link::open_mut) else { return };
+        let Some(open) = self.links.get_mut(&link).map(|state| &mut state.open) else { return };
+        if flown.stream.kind.family() == Family::Register {
+            open.push.fell_behind(flown.stream);
+        }
         for (author, last) in flown.runs {
             let chain = (flown.stream, author);
-            if open.theirs.seq(flown.stream, author) >= last {
+            open.told.share(flown.stream, author, last.seq);
+            if open.theirs.seq(flown.stream, author) >= last.seq {
                 if open.push.refused.remove(&chain) {
                     open.push.fell_behind(flown.stream);
                 }
@@ -302,7 +426,7 @@ impl Protocol {
     pub(crate) fn ask_came(&mut self, link: LinkId, ask: &Ask, out: &mut Vec<Effect>) {
         self.counters.one(counters::ASKS_RECEIVED);
         let held = self.held.head(ask.stream, ask.author).map_or(0, |(seq, _)| seq);
-        let Some(open) = self.open_mut(link) else { return };
+        let Some(open) = self.links.get_mut(&link).map(|state| &mut state.open) else { return };
         let chain = (ask.stream, ask.author);
         let others = open.push.asked.iter().filter(|(other, asked)| asked.by_peer && **other != chain).count();
         if ask.first == 0 || others >= ASKS_SERVED_MAX {

@@ -26,7 +26,7 @@ impl Protocol {
     pub(crate) fn pack_came(&mut self, link: LinkId, pack: Pack, bytes: usize, out: &mut Vec<Effect>) {
         let bundles_welcome = self.config.capabilities & capability::BUNDLE != 0;
         let Some(state) = self.links.get_mut(&link) else { return };
-        if !verify::is_well_formed(&pack, bundles_welcome) || !state.inbox().push(pack, bytes) {
+        if !verify::is_well_formed(&pack, bundles_welcome) || !state.open.inbox.push(pack, bytes) {
             self.counters.one(counters::PACKS_REJECTED);
             return self.close(link, Bye::BadFrame, out);
         }
@@ -137,6 +137,10 @@ impl Protocol {
     /// Acts on what the runs of an innocent pack turned out to be.
     fn take_in(&mut self, link: LinkId, stream: StreamId, verdicts: Vec<Judged>, out: &mut Vec<Effect>) {
         let mut fresh: Vec<Entry> = Vec::new();
+        let stale = verdicts.iter().all(|judged| matches!(judged.verdict, Verdict::Duplicate(_)));
+        if stale && stream.kind.class() > Class::P0 {
+            self.came_twice(link);
+        }
         for Judged { author, count, last, verdict } in verdicts {
             let own = author == self.held.own_author();
             let at_odds = !matches!(verdict, Verdict::Duplicate(_) | Verdict::Unplaced | Verdict::Frozen);
@@ -186,7 +190,8 @@ impl Protocol {
             .inbox
             .current
             .iter()
-            .flat_map(|current| &current.authors)
+            .flat_map(|current| &current.runs)
+            .map(|(author, _)| author)
             .filter(|&&author| !held.is_saved(author) && fresh.iter().any(|entry| entry.key.author == author))
             .filter_map(|author| held.credential(*author).or_else(|| open.offered.get(author)).cloned())
             .collect();
@@ -207,6 +212,9 @@ impl Protocol {
         out: &mut Vec<Effect>,
     ) {
         let Some(open) = self.open_mut(link) else { return };
+        if let Some(current) = &mut open.inbox.current {
+            current.taken.insert(author);
+        }
         open.theirs.learn(stream, author, Head { seq: last, digest: digest.short() });
         self.arrived(link, stream, author, last, out);
     }
@@ -250,9 +258,20 @@ impl Protocol {
     /// Acknowledges the pack under way and turns to the next.
     fn dealt_with(&mut self, link: LinkId, out: &mut Vec<Effect>) {
         let Some(current) = self.open_mut(link).and_then(|open| open.inbox.current.take()) else { return };
-        let head = |author| Some((author, self.held.frontier().head(current.stream, author)?));
-        let heads = current.authors.into_iter().filter_map(head).collect();
-        out.push(send(link, Class::P0, FrameV1::Ack(Ack { pack: current.pack, heads })));
+        let Some(state) = self.links.get_mut(&link) else { return };
+        let mut others = Vec::new();
+        for (place, &(author, last)) in current.runs.iter().enumerate() {
+            let head = self.held.frontier().head(current.stream, author);
+            if let Some(head) = head {
+                state.open.told.share(current.stream, author, head.seq);
+            }
+            // The head itself tells best, unless the run ended before it.
+            let taken = current.taken.contains(&author) && head.is_some_and(|head| head.seq >= last);
+            if !taken {
+                others.push((place as u16, head));
+            }
+        }
+        out.push(send(link, Class::P0, FrameV1::Ack(Ack { pack: current.pack, others })));
         self.unpack_next(link, out);
     }
 }

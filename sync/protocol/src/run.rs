@@ -2,15 +2,16 @@
 
 use holdfast_domain::entry::{Digest, Entry, ShortDigest, Signature};
 use holdfast_domain::frame::PackRange;
+use holdfast_domain::frontier::Head;
 use holdfast_domain::identity::AuthorId;
 use holdfast_domain::limits::{SIGNED_SPAN_BYTES, UNSIGNED_RUN_ENTRIES_MAX};
 use holdfast_domain::scope::{Family, StreamId};
 
-/// One range of a pack with its last number.
+/// One range of a pack with its last entry.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) range: PackRange,
-    pub(crate) last: u64,
+    pub(crate) last: Head,
 }
 
 /// The runs of loaded entries; `None` if they are not what was wanted, or do not end at a signature.
@@ -48,7 +49,7 @@ pub(crate) fn of_entries(
             base,
             signatures: if register { every_signature(run)? } else { thinned(run) },
         };
-        runs.push(Run { range, last: last.key.seq });
+        runs.push(Run { range, last: Head { seq: last.key.seq, digest: last.digest.short() } });
     }
     Some(runs)
 }

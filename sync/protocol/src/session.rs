@@ -1,55 +1,59 @@
 //! One link's session: it waits for the peer's greeting, then is open, and ends when either side says so.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use holdfast_domain::clock::Now;
-use holdfast_domain::frame::{Ask, Bye, Frame, FrameV1, Greeting, LinkId, Pack};
+use holdfast_domain::frame::{Ask, Bye, Carriage, Frame, FrameV1, Greeting, LinkId, Pack};
 use holdfast_domain::frontier::{Fingerprint, Frontier};
 use holdfast_domain::identity::{AuthorId, Credential, DeviceId};
-use holdfast_domain::limits::{GREETING_SCOPES_MAX, INBOX_BYTES_MAX};
+use holdfast_domain::limits::{GREETING_SCOPES_MAX, INBOX_BYTES_MAX, PARTIALS_MAX};
 use holdfast_domain::scope::{Class, Scope};
 
 use crate::asks::Asks;
 use crate::counters;
 use crate::duplicate::{self, Rival};
-use crate::heads::Theirs;
+use crate::flow::Agreed;
+use crate::heads::{Theirs, Told};
+use crate::pace::Pace;
 use crate::protocol::{Effect, Protocol};
 use crate::push::Push;
 
 /// A link that is up. A link whose session is over is not kept.
 #[derive(Debug)]
 pub(crate) struct Link {
-    pub(crate) device: DeviceId,
+    device: DeviceId,
     outgoing: bool,
     /// Rises with each link that comes up.
     age: u64,
-    session: Session,
+    stage: Stage,
+    /// Whether this side was asked to greet again.
+    repeated: bool,
+    /// What this node held when it greeted last: the fingerprints sent are of this.
+    pub(crate) said: Frontier,
+    pub(crate) open: Open,
 }
 
-#[derive(Debug)]
-enum Session {
+/// How far a session has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
     /// Our greeting is sent, the peer's is awaited.
-    Waiting(Box<Waiting>),
+    Waiting,
+    /// The peer's greeting named what is not known here; it was asked to greet in full.
+    Asked,
     /// Both have greeted.
-    Open(Box<Open>),
-}
-
-#[derive(Debug)]
-struct Waiting {
-    /// What this node held when it greeted: the fingerprints sent are of this.
-    said: Frontier,
-    /// The author our greeting vouches for.
-    author: AuthorId,
-    /// Packs that overtook the peer's greeting.
-    inbox: Inbox,
+    Open,
 }
 
 /// All that is known of the peer for the length of the session.
 #[derive(Debug)]
 pub(crate) struct Open {
+    pub(crate) since_us: u64,
     pub(crate) capabilities: u32,
     pub(crate) theirs: Theirs,
+    pub(crate) told: Told,
     pub(crate) push: Push,
+    pub(crate) pace: Pace,
+    pub(crate) agreed: Agreed,
     pub(crate) asks: Asks,
     pub(crate) inbox: Inbox,
     /// Verified credentials that came on this link and are not committed.
@@ -71,7 +75,10 @@ pub(crate) struct Inbox {
 pub(crate) struct Current {
     pub(crate) pack: u32,
     pub(crate) stream: holdfast_domain::scope::StreamId,
-    pub(crate) authors: Vec<AuthorId>,
+    /// The author and the last number of each run.
+    pub(crate) runs: Vec<(AuthorId, u64)>,
+    /// Authors whose runs turned out to be held to their end, or to be about to be.
+    pub(crate) taken: BTreeSet<AuthorId>,
     /// Whether it waits for its entries to be committed.
     pub(crate) admitting: bool,
 }
@@ -95,7 +102,8 @@ impl Inbox {
         self.current = Some(Current {
             pack: pack.id,
             stream: pack.stream,
-            authors: pack.ranges.iter().map(|range| range.author).collect(),
+            runs: pack.ranges.iter().map(|range| (range.author, range.last().unwrap_or(u64::MAX))).collect(),
+            taken: BTreeSet::new(),
             admitting: false,
         });
         Some(pack)
@@ -103,35 +111,25 @@ impl Inbox {
 }
 
 impl Link {
+    pub(crate) fn device(&self) -> DeviceId {
+        self.device
+    }
+
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self.session, Session::Open(_))
+        self.stage == Stage::Open
     }
 
     pub(crate) fn open(&self) -> Option<&Open> {
-        match &self.session {
-            Session::Open(open) => Some(open),
-            Session::Waiting(_) => None,
-        }
+        self.is_open().then_some(&self.open)
     }
 
     pub(crate) fn open_mut(&mut self) -> Option<&mut Open> {
-        match &mut self.session {
-            Session::Open(open) => Some(open),
-            Session::Waiting(_) => None,
-        }
-    }
-
-    /// Where packs of this link wait, whatever the state of the session.
-    pub(crate) fn inbox(&mut self) -> &mut Inbox {
-        match &mut self.session {
-            Session::Open(open) => &mut open.inbox,
-            Session::Waiting(waiting) => &mut waiting.inbox,
-        }
+        self.is_open().then_some(&mut self.open)
     }
 }
 
 pub(crate) fn send(link: LinkId, class: Class, frame: FrameV1) -> Effect {
-    Effect::Send { link, class, bytes: Frame::V1(frame).encode() }
+    Effect::Send { link, class, carriage: Carriage::Stream, bytes: Frame::V1(frame).encode() }
 }
 
 impl Protocol {
@@ -146,24 +144,84 @@ impl Protocol {
         if self.paused.contains(&device) {
             return out.push(Effect::Close { link, reason: Bye::Paused });
         }
-        let said = self.held.frontier().clone();
-        // Past the limit the peer treats what is not named as not held and sends it again: wasteful, never wrong.
-        let scopes = said.scopes().map(|(scope, held)| (scope, held.fingerprint())).take(GREETING_SCOPES_MAX).collect();
-        out.push(send(
-            link,
-            Class::P0,
-            FrameV1::Greeting(Greeting {
-                org: self.config.org,
-                credential: self.config.credential.clone(),
-                capabilities: self.config.capabilities,
-                wall_ms: now.wall_ms,
-                scopes,
-            }),
-        ));
-        let waiting = Waiting { said, author: self.held.own_author(), inbox: Inbox::default() };
+        let author = self.held.own_author();
+        let base = self.bases.get(&device);
+        let pace = self.paces.get(&device).cloned().unwrap_or_default();
+        let theirs = base.map_or_else(Theirs::unknown, Theirs::remembered);
+        let mut push = Push::new(author);
+        if base.is_some() {
+            push.reconsider(&self.held, &theirs);
+        }
+        let open = Open {
+            since_us: now.mono_us,
+            capabilities: 0,
+            theirs,
+            told: Told::nothing(),
+            push,
+            pace,
+            agreed: Agreed::proposed(self.flow_at_start(device)),
+            asks: Asks::default(),
+            inbox: Inbox::default(),
+            offered: BTreeMap::new(),
+        };
         self.links_seen += 1;
-        let session = Session::Waiting(Box::new(waiting));
-        self.links.insert(link, Link { device, outgoing, age: self.links_seen, session });
+        let (age, said) = (self.links_seen, Frontier::default());
+        self.links.insert(link, Link { device, outgoing, age, stage: Stage::Waiting, repeated: false, said, open });
+        self.greet(now, link, true, out);
+        self.stirred.insert(link);
+    }
+
+    /// Says who this node is and what it holds; briefly to a peer that is remembered.
+    fn greet(&mut self, now: Now, link: LinkId, briefly: bool, out: &mut Vec<Effect>) {
+        let held = self.held.frontier().clone();
+        let Some(state) = self.links.get_mut(&link) else { return };
+        state.said = held.clone();
+        state.open.told.said(self.held.arrivals(), held.whole().mark());
+        state.open.told.said_latest(self.held.arrivals(), held.latest().mark());
+        let base = self.bases.get(&state.device).filter(|_| briefly);
+        // A peer that holds entries of an author has its credential too.
+        let author = self.held.own_author();
+        let knows_me = base.is_some_and(|base| base.has_author(author));
+        // Past the limit the peer treats what is not named as not held and sends it again: wasteful, never wrong.
+        let scopes = held.scopes().map(|(scope, held)| (scope, held.fingerprint())).take(GREETING_SCOPES_MAX);
+        let greeting = Greeting {
+            org: self.config.org,
+            author,
+            credential: (!knows_me).then(|| self.config.credential.clone()),
+            capabilities: self.config.capabilities,
+            wall_ms: now.wall_ms,
+            whole: held.whole(),
+            latest: held.latest().mark(),
+            base: base.map(|base| base.whole().mark()),
+            scopes: if base.is_some() { Vec::new() } else { scopes.collect() },
+            partials: self.resume.named(state.device),
+            flow: state.open.agreed.flow,
+        };
+        if base.is_none() && state.open.theirs.is_awaited() {
+            state.open.theirs = Theirs::unknown();
+        }
+        out.push(send(link, Class::P0, FrameV1::Greeting(greeting)));
+        self.mark(out);
+    }
+
+    /// The peer knows neither this node nor what was said to it before.
+    fn again_came(&mut self, now: Now, link: LinkId, out: &mut Vec<Effect>) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        if std::mem::replace(&mut state.repeated, true) {
+            return self.close(link, Bye::BadFrame, out);
+        }
+        self.greet(now, link, false, out);
+    }
+
+    pub(crate) fn down(&mut self, now: Now, link: LinkId, partials: Vec<Vec<u8>>, out: &mut Vec<Effect>) {
+        let Some(mut state) = self.links.remove(&link) else { return };
+        if state.stage == Stage::Open {
+            state.open.pace.parted(now.mono_us.saturating_sub(state.open.since_us));
+            self.paces.insert(state.device, state.open.pace);
+        }
+        self.resume.keep(state.device, partials, state.open.push.into_flown());
+        self.replace_supplier(out);
+        self.stirred.extend(self.links.keys());
     }
 
     pub(crate) fn frame(&mut self, now: Now, link: LinkId, bytes: &[u8], out: &mut Vec<Effect>) {
@@ -172,19 +230,23 @@ impl Protocol {
             return self.close(link, Bye::BadFrame, out);
         };
         self.stirred.insert(link);
-        match (frame, state.is_open()) {
-            (FrameV1::Greeting(greeting), false) => self.greeted(now, link, greeting, out),
+        match (frame, state.stage) {
+            (FrameV1::Greeting(greeting), Stage::Waiting | Stage::Asked) => self.greeted(now, link, greeting, out),
             // Packs travel in channels of their own and may overtake the greeting.
             (FrameV1::Pack(pack), _) => self.pack_came(link, pack, bytes.len(), out),
-            (FrameV1::Heads(heads), true) => self.heads_came(link, &heads, out),
-            (FrameV1::Ack(ack), true) => self.ack_came(link, &ack, out),
-            (FrameV1::Ask(ask), true) => self.ask_came(link, &ask, out),
+            (FrameV1::Rest(rest), _) => self.rest_came(link, rest, out),
+            (FrameV1::Heads(heads), Stage::Asked | Stage::Open) => self.heads_came(now, link, &heads, out),
+            (FrameV1::Ack(ack), Stage::Asked | Stage::Open) => self.ack_came(link, &ack, out),
+            (FrameV1::Ask(ask), Stage::Asked | Stage::Open) => self.ask_came(link, &ask, out),
+            (FrameV1::Flow(flow), Stage::Asked | Stage::Open) => self.flow_came(link, flow),
+            (FrameV1::Again, _) => self.again_came(now, link, out),
             (FrameV1::Bye(_), _) => {
                 self.counters.one(counters::BYES_RECEIVED);
-                self.links.remove(&link);
+                self.down(now, link, Vec::new(), out);
                 out.push(Effect::Close { link, reason: Bye::Leaving });
             }
-            (FrameV1::Greeting(_), true) | (FrameV1::Heads(_) | FrameV1::Ack(_) | FrameV1::Ask(_), false) => {
+            (FrameV1::Greeting(_), Stage::Open) => self.close(link, Bye::BadFrame, out),
+            (FrameV1::Heads(_) | FrameV1::Ack(_) | FrameV1::Ask(_) | FrameV1::Flow(_), Stage::Waiting) => {
                 self.close(link, Bye::BadFrame, out);
             }
         }
@@ -226,41 +288,39 @@ impl Protocol {
     }
 
     fn greeted(&mut self, now: Now, link: LinkId, greeting: Greeting, out: &mut Vec<Effect>) {
-        let Some(state) = self.links.get_mut(&link) else { return };
-        let device = state.device;
-        let named = match self.config.judge(device, &greeting) {
-            Ok(named) => named,
-            Err(reason) => return self.close(link, reason, out),
+        let Some(state) = self.links.get(&link) else { return };
+        let (device, asked) = (state.device, state.stage == Stage::Asked);
+        if let Err(reason) = self.config.judge(device, &greeting) {
+            return self.close(link, reason, out);
+        }
+        let known = self.held.credential(greeting.author).filter(|known| known.device.device() == device);
+        let credential = greeting.credential.clone().or_else(|| known.cloned());
+        let base = greeting.base.map(|mark| self.marks.arrivals(mark));
+        let (Some(credential), None | Some(Some(_))) = (credential, base) else {
+            self.counters.one(counters::GREETINGS_UNPLACED);
+            if asked {
+                return self.close(link, Bye::BadFrame, out);
+            }
+            if let Some(state) = self.links.get_mut(&link) {
+                state.stage = Stage::Asked;
+            }
+            return out.push(send(link, Class::P0, FrameV1::Again));
         };
-        let Session::Waiting(waiting) = &mut state.session else { return };
-        let Waiting { said, author, inbox } = std::mem::replace(
-            &mut **waiting,
-            Waiting { said: Frontier::default(), author: self.held.own_author(), inbox: Inbox::default() },
-        );
-        let credential = greeting.credential;
-        let offered = BTreeMap::from([(credential.author(), credential.clone())]);
-        let theirs = Theirs::greeted(&said, &named, credential.author());
-        let push = Push::new(author, &theirs, &said, self.held.frontier());
-        let differing: Vec<Scope> = said
-            .scopes()
-            .filter(|(scope, held)| named.get(scope) != Some(&held.fingerprint()))
-            .map(|(scope, _)| scope)
-            .collect();
-        state.session = Session::Open(Box::new(Open {
-            capabilities: greeting.capabilities,
-            theirs,
-            push,
-            asks: Asks::default(),
-            inbox,
-            offered,
-        }));
+        let Some(state) = self.links.get_mut(&link) else { return };
+        state.stage = Stage::Open;
+        let open = &mut state.open;
+        open.capabilities = greeting.capabilities;
+        open.agreed.greeted(greeting.flow);
+        open.offered.insert(credential.author(), credential.clone());
         self.counters.one(counters::GREETINGS);
         let offset = i128::from(greeting.wall_ms) - i128::from(now.wall_ms);
         let wall_offset_ms = offset.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64;
         out.push(Effect::Peer { device, credential, wall_offset_ms });
-        for scope in differing {
-            self.send_heads(link, scope, out);
+        self.compare(link, &greeting, base.flatten(), asked, out);
+        if let Some(open) = self.open_mut(link) {
+            open.theirs.knows_own(greeting.author);
         }
+        self.send_rests(link, device, &greeting.partials, out);
         self.unpack_next(link, out);
         self.end_duplicates(device, out);
     }
@@ -279,19 +339,26 @@ impl Protocol {
 }
 
 impl crate::protocol::Config {
-    /// The scopes a greeting names, or why its sender is turned away.
-    fn judge(&self, device: DeviceId, greeting: &Greeting) -> Result<BTreeMap<Scope, Fingerprint>, Bye> {
-        let credential = &greeting.credential.device;
+    /// Why the sender of a greeting is turned away, if it is.
+    fn judge(&self, device: DeviceId, greeting: &Greeting) -> Result<(), Bye> {
         if greeting.org != self.org {
             return Err(Bye::OtherOrg);
         }
-        if credential.org != self.org || credential.device() != device || !credential.verifies(&self.authority) {
-            return Err(Bye::BadCredential);
+        if let Some(credential) = &greeting.credential {
+            let known = &credential.device;
+            let good = known.org == self.org
+                && known.device() == device
+                && credential.author() == greeting.author
+                && known.verifies(&self.authority);
+            if !good {
+                return Err(Bye::BadCredential);
+            }
         }
         let named: BTreeMap<Scope, Fingerprint> = greeting.scopes.iter().copied().collect();
-        if greeting.scopes.len() > GREETING_SCOPES_MAX || named.len() < greeting.scopes.len() {
-            return Err(Bye::BadFrame);
-        }
-        Ok(named)
+        let misshapen = greeting.scopes.len() > GREETING_SCOPES_MAX
+            || named.len() < greeting.scopes.len()
+            || greeting.partials.len() > PARTIALS_MAX
+            || (greeting.base.is_some() && !named.is_empty());
+        if misshapen { Err(Bye::BadFrame) } else { Ok(()) }
     }
 }

@@ -11,6 +11,21 @@ use crate::error::StoreError;
 use crate::rows::{all, author, digest, number, one, sql, stream};
 use crate::store::{Store, Txn};
 
+/// The newest entry held of an author in a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadRow {
+    /// The stream.
+    pub stream: StreamId,
+    /// The author.
+    pub author: AuthorId,
+    /// Its number.
+    pub seq: u64,
+    /// Its digest.
+    pub digest: Digest,
+    /// The step that brought it, numbered from 1.
+    pub grown: u64,
+}
+
 /// One author's entries in one stream, as far as they are held.
 struct Chain {
     id: i64,
@@ -35,13 +50,10 @@ impl Chain {
         Ok(Self { id: conn.last_insert_rowid(), seq: 0, digest: Digest([0; 32]), held: 0 })
     }
 
-    fn save(&self, conn: &Connection) -> Result<(), StoreError> {
-        conn.prepare_cached("UPDATE chains SET seq = ?2, digest = ?3, held = ?4 WHERE id = ?1")?.execute((
-            self.id,
-            sql(self.seq),
-            self.digest.0,
-            sql(self.held),
-        ))?;
+    /// `step`: the number of the step under way.
+    fn save(&self, conn: &Connection, step: u64) -> Result<(), StoreError> {
+        let put = "UPDATE chains SET seq = ?2, digest = ?3, held = ?4, grown = ?5 WHERE id = ?1";
+        conn.prepare_cached(put)?.execute((self.id, sql(self.seq), self.digest.0, sql(self.held), sql(step)))?;
         Ok(())
     }
 
@@ -134,7 +146,8 @@ impl Txn<'_> {
                 };
                 chain.append(conn, entry)?;
             }
-            chains.values().try_for_each(|chain| chain.save(conn))
+            let step = self.number(conn)?;
+            chains.values().try_for_each(|chain| chain.save(conn, step))
         })
     }
 
@@ -148,16 +161,24 @@ impl Txn<'_> {
             }
             let mut chain = Chain::of(conn, stream, entry.key.author)?;
             chain.put(conn, entry, key)?;
-            chain.save(conn)
+            chain.save(conn, self.number(conn)?)
         })
     }
 }
 
 impl Store {
-    /// How far each author is held in each stream, with the digest of the newest entry.
-    pub fn heads(&self) -> Result<Vec<(StreamId, AuthorId, u64, Digest)>, StoreError> {
-        let question = "SELECT stream, author, seq, digest FROM chains WHERE seq > 0";
-        all(self.conn(), question, (), |row| Ok((stream(row, 0)?, author(row, 1)?, number(row, 2)?, digest(row, 3)?)))
+    /// How far each author is held in each stream.
+    pub fn heads(&self) -> Result<Vec<HeadRow>, StoreError> {
+        let question = "SELECT stream, author, seq, digest, grown FROM chains WHERE seq > 0";
+        all(self.conn(), question, (), |row| {
+            Ok(HeadRow {
+                stream: stream(row, 0)?,
+                author: author(row, 1)?,
+                seq: number(row, 2)?,
+                digest: digest(row, 3)?,
+                grown: number(row, 4)?,
+            })
+        })
     }
 
     /// Entries held, registers included.

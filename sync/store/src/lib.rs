@@ -15,7 +15,7 @@ pub mod peers;
 pub mod schema;
 pub mod snapshots;
 
-mod chains;
+pub mod chains;
 mod copies;
 mod cursor;
 mod digests;
@@ -24,6 +24,7 @@ mod invitations;
 mod live;
 mod lock;
 mod lookup;
+mod marks;
 mod page;
 mod patches;
 mod requests;

@@ -1,39 +1,42 @@
 //! Entries as they go out: runs of authors for a peer, digests for a comparison, feeds in order of arrival.
 
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
 use holdfast_domain::entry::{Digest, Entry, stream_bytes};
 use holdfast_domain::identity::AuthorId;
 use holdfast_domain::limits::UNSIGNED_RUN_ENTRIES_MAX;
 use holdfast_domain::scope::{Family, StreamId};
 
+use rusqlite::Rows;
+
 use crate::error::StoreError;
 use crate::rows::{all, author, digest, entry, number, one, sql};
 use crate::store::Store;
 
-/// What an answer may still hold.
-struct Room {
-    bytes: usize,
-    entries: usize,
+/// One author's run while it is read.
+struct Run {
+    author: AuthorId,
+    chain: i64,
+    entries: Vec<Entry>,
+    /// Entries up to and including the last that is signed.
+    signed: usize,
 }
 
-impl Room {
-    fn take(&mut self, bytes: usize) -> bool {
-        if self.entries == 0 || self.bytes < bytes {
-            return false;
+impl Run {
+    fn push(&mut self, entry: Entry) {
+        let ends = entry.signature.is_some();
+        self.entries.push(entry);
+        if ends {
+            self.signed = self.entries.len();
         }
-        self.bytes -= bytes;
-        self.entries -= 1;
-        true
-    }
-
-    fn give_back(&mut self, entry: &Entry) {
-        self.bytes += entry.body.len();
-        self.entries += 1;
     }
 }
 
 impl Store {
-    /// Entries of each wanted author from its first number on, author after author, until the bodies reach
-    /// `raw_bytes_max` or the entries `entries_max`.
+    /// Entries of the wanted authors, each from its first number on, until the bodies reach `raw_bytes_max` or the
+    /// entries `entries_max`: those that arrived here first, so that whoever gets them misses nothing they follow from.
+    /// The answer is in order of author as wanted.
     ///
     /// Each author's entries follow each other without a gap (register streams aside) and end at a signed one: a run
     /// is cut back to it. If that left nothing at all to say, the first run goes on past the limits to its next
@@ -45,59 +48,62 @@ impl Store {
         raw_bytes_max: usize,
         entries_max: usize,
     ) -> Result<Vec<Entry>, StoreError> {
-        let mut room = Room { bytes: raw_bytes_max, entries: entries_max };
-        let mut out = Vec::new();
-        for &(author, first) in wanted {
-            if !self.run_of(stream, author, first, &mut room, &mut out)? {
-                break;
-            }
-        }
-        Ok(out)
-    }
-
-    /// Adds one author's run; says whether there is room for the next.
-    fn run_of(
-        &self,
-        stream: StreamId,
-        author: AuthorId,
-        first: u64,
-        room: &mut Room,
-        out: &mut Vec<Entry>,
-    ) -> Result<bool, StoreError> {
-        let Some(chain) = self.chain(stream, author)? else { return Ok(true) };
         let question = match stream.kind.family() {
             Family::Register => {
-                "SELECT seq, digest, signature, body FROM registers WHERE chain = ?1 AND seq >= ?2 ORDER BY seq"
+                "SELECT seq, digest, signature, body, 0 FROM registers WHERE chain = ?1 AND seq >= ?2 ORDER BY seq"
             }
             Family::Document | Family::Feed => {
-                "SELECT seq, digest, signature, body FROM entries WHERE chain = ?1 AND seq >= ?2 ORDER BY seq"
+                "SELECT seq, digest, signature, body, id FROM entries WHERE chain = ?1 AND seq >= ?2 ORDER BY seq"
             }
         };
-        let mut signed = out.len();
-        let mut over = 0;
-        let mut statement = self.conn().prepare_cached(question)?;
-        let mut rows = statement.query((chain, sql(first)))?;
-        while let Some(row) = rows.next()? {
-            let entry = entry(row, 0, stream, author)?;
-            if !room.take(entry.body.len()) {
-                // Only an answer that would be empty may go on past its limits.
-                if signed > 0 || over == UNSIGNED_RUN_ENTRIES_MAX {
-                    out.truncate(signed);
-                    return Ok(out.is_empty());
-                }
-                over += 1;
-            }
-            let ends = entry.signature.is_some();
-            out.push(entry);
-            if ends {
-                signed = out.len();
-            }
-            if ends && over > 0 {
-                return Ok(false);
+        let mut runs = Vec::new();
+        let mut statements = Vec::new();
+        for &(author, first) in wanted {
+            if let Some(chain) = self.chain(stream, author)? {
+                runs.push((Run { author, chain, entries: Vec::new(), signed: 0 }, first));
+                statements.push(self.conn().prepare(question)?);
             }
         }
-        out.drain(signed..).for_each(|entry| room.give_back(&entry));
-        Ok(true)
+        let mut readers = Vec::with_capacity(statements.len());
+        for (statement, (run, first)) in statements.iter_mut().zip(&runs) {
+            readers.push(statement.query((run.chain, sql(*first)))?);
+        }
+        let mut runs: Vec<Run> = runs.into_iter().map(|(run, _)| run).collect();
+        // The next entry of each run, by its place in the order of arrival.
+        let mut heap = BinaryHeap::new();
+        for (index, reader) in readers.iter_mut().enumerate() {
+            if let Some(next) = next_of(reader, stream, runs[index].author)? {
+                heap.push(Reverse((next.0, index, Waiting(next.1))));
+            }
+        }
+        let (mut bytes, mut count) = (0, 0);
+        while let Some(Reverse((_, index, Waiting(entry)))) = heap.pop() {
+            bytes += entry.body.len();
+            count += 1;
+            if bytes > raw_bytes_max || count > entries_max {
+                if runs.iter().all(|run| run.signed == 0) {
+                    let last = runs[index].entries.len() + UNSIGNED_RUN_ENTRIES_MAX;
+                    runs[index].push(entry);
+                    finish(&mut readers[index], stream, &mut runs[index], last)?;
+                }
+                break;
+            }
+            runs[index].push(entry);
+            if let Some(next) = next_of(&mut readers[index], stream, runs[index].author)? {
+                heap.push(Reverse((next.0, index, Waiting(next.1))));
+            }
+        }
+        drop(readers);
+        if let Some(stuck) = runs.iter().position(|run| run.entries.len() > run.signed)
+            && runs.iter().all(|run| run.signed == 0)
+        {
+            // A run that no signature ends must not hold up the others.
+            let stuck = runs[stuck].author;
+            let others: Vec<_> = wanted.iter().filter(|(author, _)| *author != stuck).copied().collect();
+            return self.run(stream, &others, raw_bytes_max, entries_max);
+        }
+        let whole = runs.into_iter().flat_map(|run| run.entries.into_iter().take(run.signed));
+        Ok(whole.collect())
     }
 
     /// Digests of the entries held from number `from` to number `to`, both included, in order.
@@ -135,4 +141,41 @@ impl Store {
         let question = "SELECT id FROM chains WHERE stream = ?1 AND author = ?2";
         one(self.conn(), question, (stream_bytes(&stream), author.0), |row| Ok(row.get(0)?))
     }
+}
+
+/// An entry that waits for its turn; its place alone orders it.
+struct Waiting(Entry);
+
+impl PartialEq for Waiting {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+impl Eq for Waiting {}
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Waiting {
+    fn cmp(&self, _: &Self) -> Ordering {
+        Ordering::Equal
+    }
+}
+
+/// The next entry of a run with its place in the order of arrival; registers have none.
+fn next_of(reader: &mut Rows<'_>, stream: StreamId, author: AuthorId) -> Result<Option<(u64, Entry)>, StoreError> {
+    let Some(row) = reader.next()? else { return Ok(None) };
+    Ok(Some((number(row, 4)?, entry(row, 0, stream, author)?)))
+}
+
+/// Reads a run on to its next signature, up to so many entries in all.
+fn finish(reader: &mut Rows<'_>, stream: StreamId, run: &mut Run, last: usize) -> Result<(), StoreError> {
+    while run.signed == 0
+        && run.entries.len() < last
+        && let Some((_, entry)) = next_of(reader, stream, run.author)?
+    {
+        run.push(entry);
+    }
+    Ok(())
 }

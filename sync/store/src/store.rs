@@ -9,6 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::StoreError;
 use crate::lock::{Lock, private_directory, private_file};
+use crate::marks;
 use crate::rows::{one, sql};
 use crate::schema;
 use crate::views::Views;
@@ -116,7 +117,13 @@ impl Store {
     /// Begins the transaction of a step. There can be one at a time; dropped without a commit it leaves no trace.
     pub fn begin(&self) -> Result<Txn<'_>, StoreError> {
         self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
-        Ok(Txn { store: self, rev_before: self.rev.get(), spoiled: Cell::new(false), open: true })
+        Ok(Txn {
+            store: self,
+            rev_before: self.rev.get(),
+            spoiled: Cell::new(false),
+            number: Cell::new(None),
+            open: true,
+        })
     }
 
     /// A connection for questions to the views, beside this one.
@@ -155,10 +162,20 @@ pub struct Txn<'a> {
     store: &'a Store,
     rev_before: u64,
     spoiled: Cell<bool>,
+    /// Its number among the steps in which chains grew, once it is known.
+    number: Cell<Option<u64>>,
     open: bool,
 }
 
 impl Txn<'_> {
+    /// The number of this step among those in which chains grew.
+    pub(crate) fn number(&self, conn: &Connection) -> Result<u64, StoreError> {
+        if self.number.get().is_none() {
+            self.number.set(Some(marks::newest_growth(conn)? + 1));
+        }
+        Ok(self.number.get().unwrap_or(1))
+    }
+
     /// Keeps a value about the node itself.
     pub fn put_meta(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
         self.write(|conn| {

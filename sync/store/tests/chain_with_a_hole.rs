@@ -5,6 +5,7 @@ mod fixture;
 use fixture::{append, author, chain, register, stream};
 use holdfast_domain::entry::{Digest, EntryKey};
 use holdfast_domain::scope::StreamKind;
+use holdfast_store::chains::HeadRow;
 use holdfast_store::error::StoreError;
 use holdfast_store::store::Store;
 
@@ -20,7 +21,7 @@ fn an_entry_after_a_gap_is_refused_and_spoils_the_step() {
     assert!(matches!(txn.append(&chain(board, author(1), 4, 4, 1)), Err(StoreError::Spoiled)));
     assert!(matches!(txn.commit(), Err(StoreError::Spoiled)));
     assert_eq!(store.meta("clock").expect("meta"), None);
-    assert_eq!(store.heads().expect("heads")[0].2, 3);
+    assert_eq!(store.heads().expect("heads")[0].seq, 3);
 }
 
 #[test]
@@ -46,9 +47,9 @@ fn heads_name_the_newest_entry_of_every_author_and_stream() {
         .concat();
     append(&store, &all);
     let mut heads = store.heads().expect("heads");
-    heads.sort_unstable();
+    heads.sort_by_key(|head| (head.stream, head.author));
     let expected = [(board, author(1), 2), (board, author(2), 4), (messages, author(1), 1)];
-    for ((stream, author, seq, digest), expected) in heads.iter().zip(expected) {
+    for (HeadRow { stream, author, seq, digest, .. }, expected) in heads.iter().zip(expected) {
         assert_eq!((*stream, *author, *seq), expected);
         let newest = all.iter().find(|entry| entry.key == EntryKey { stream: *stream, author: *author, seq: *seq });
         assert_eq!(newest.map(|entry| entry.digest), Some(*digest));
@@ -94,7 +95,7 @@ fn a_newer_register_takes_the_place_of_the_older_while_the_head_rises() {
     txn.put_register(&register(author(1), 7, b"old"), b"odd").expect("a register");
     txn.commit().expect("a commit");
     assert_eq!(store.entry_count().expect("a count"), 2);
-    let (_, _, seq, digest) = store.heads().expect("heads")[0];
+    let HeadRow { seq, digest, .. } = store.heads().expect("heads")[0];
     assert_eq!((seq, digest), (1000, register(author(1), 1000, b"position").digest));
     let run = store.run(latest, &[(author(1), 1)], usize::MAX, 100).expect("a run");
     assert_eq!(run.iter().map(|entry| entry.key.seq).collect::<Vec<_>>(), [999, 1000]);

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use fixture::{append, author, chain, incident, stream};
 use holdfast_domain::record::Patch;
 use holdfast_domain::scope::StreamKind;
+use holdfast_store::chains::HeadRow;
 use holdfast_store::store::Store;
 
 /// Tells the child of the kill test where its database is; unset in the parent.
@@ -23,7 +24,7 @@ fn child_that_writes_until_it_is_killed() {
     let Ok(path) = std::env::var(CHILD) else { return };
     let store = Store::open(Path::new(&path)).expect("the database opens after a kill");
     let board = stream(StreamKind::Board);
-    let held = store.heads().expect("heads").first().map_or(0, |head| head.2);
+    let held = store.heads().expect("heads").first().map_or(0, |head| head.seq);
     let entries = chain(board, author(1), held + 1, held + 3_000, 1);
     let mut out = std::io::stdout();
     for step in entries.chunks(STEP as usize) {
@@ -65,7 +66,7 @@ fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     for acks in [1, 2, 7, 40, 150, 400, 3] {
         let acknowledged = kill_after(&path, acks);
         let store = Store::open(&path).expect("the database opens after a kill");
-        let (.., held, digest) = store.heads().expect("heads")[0];
+        let HeadRow { seq: held, digest, .. } = store.heads().expect("heads")[0];
         assert!(held >= acknowledged, "{acknowledged} was acknowledged, {held} is there");
         assert_eq!(held % STEP, 0, "a step is there whole or not at all");
         assert_eq!(store.check().expect("a check"), Vec::<String>::new());
@@ -120,7 +121,7 @@ fn a_log_torn_or_garbled_at_its_end_loses_only_what_was_being_written() {
                 }
             }
             let reopened = Store::open(&copy).expect("it opens");
-            let held = reopened.heads().expect("heads")[0].2;
+            let held = reopened.heads().expect("heads")[0].seq;
             assert!(held == 9 || (held == 10 && at == tenth - 1), "{name} at {at}: {held} held");
             assert_eq!(reopened.check().expect("a check"), Vec::<String>::new());
             append(&reopened, &chain(board, author(1), held + 1, 20, 1));
@@ -141,6 +142,6 @@ fn a_log_that_is_gone_altogether_leaves_an_earlier_state_whole() {
     let copy = dir.path().join("copy.db");
     std::fs::copy(&path, &copy).expect("a copy");
     let reopened = Store::open(&copy).expect("it opens");
-    assert_eq!(reopened.heads().expect("heads")[0].2, 5);
+    assert_eq!(reopened.heads().expect("heads")[0].seq, 5);
     assert_eq!(reopened.check().expect("a check"), Vec::<String>::new());
 }

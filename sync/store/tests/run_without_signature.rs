@@ -65,7 +65,7 @@ fn a_first_run_without_a_signature_in_reach_goes_on_to_the_next_one() {
 fn a_run_that_no_signature_ends_holds_up_nobody_else() {
     let far = UNSIGNED_RUN_ENTRIES_MAX as u64 + 200;
     let store = store_with(&[(1, far, far), (2, 10, 1), (3, 8, 100)]);
-    assert_eq!(ask(&store, &[(author(1), 1), (author(2), 1)], usize::MAX, 10), numbers(2, 1, 1));
+    assert_eq!(ask(&store, &[(author(1), 1), (author(2), 1)], usize::MAX, 10), numbers(2, 1, 10));
     // An unsigned tail is not passed on, and takes no room from others.
     assert_eq!(ask(&store, &[(author(3), 1), (author(2), 1)], usize::MAX, 10), numbers(2, 1, 10));
 }

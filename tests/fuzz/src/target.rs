@@ -1,17 +1,20 @@
 //! The targets, with inputs that a mutation can start from.
 
+mod parcel;
+
 use ed25519_dalek::{Signer, SigningKey};
 use holdfast_domain::clock::{Hlc, Now};
 use holdfast_domain::entry::{Digest, Entry, EntryKey, ShortDigest, Signature};
 use holdfast_domain::feed::{self, ControlBody, MessageBody, RegisterBody, TrackBody};
-use holdfast_domain::frame::{Frame, FrameV1, Greeting, LinkId, PackForm, PackRange};
+use holdfast_domain::frame::{Flow, Frame, FrameV1, Greeting, LinkId, PackForm, PackRange};
+use holdfast_domain::frontier::{Fingerprint, Mark};
 use holdfast_domain::id::{MessageId, MissionId};
 use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, DeviceRole, OrgId, PublicKey};
 use holdfast_domain::message::Channel;
 use holdfast_domain::scope::{Scope, StreamId, StreamKind};
 use holdfast_formats::dispatch::read_dispatch;
 use holdfast_formats::mapping::Mapping;
-use holdfast_protocol::protocol::{Config, Effect, Input, Protocol};
+use holdfast_protocol::protocol::{Config, Effect, Input, Memory, Protocol};
 use holdfast_replica::replica::Replica;
 
 /// A target: its name, what it does with bytes, and inputs to start from.
@@ -25,13 +28,16 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 6] = [
+pub const ALL: [Target; 9] = [
     Target { name: "frame", run: frame, seeds: frames },
     Target { name: "session", run: session, seeds: frames },
     Target { name: "body", run: body, seeds: bodies },
     Target { name: "unpack", run: unpack, seeds: payloads },
     Target { name: "merge", run: merge, seeds: bodies },
     Target { name: "import", run: import, seeds: imports },
+    Target { name: "parcel", run: parcel::file, seeds: parcel::files },
+    Target { name: "parcel_body", run: parcel::body, seeds: parcel::bodies },
+    Target { name: "parcel_frame", run: parcel::frame, seeds: parcel::frames },
 ];
 
 fn mission() -> MissionId {
@@ -68,10 +74,16 @@ fn greeting(secret: u8) -> Vec<u8> {
     let (_, credential) = member(secret);
     Frame::V1(FrameV1::Greeting(Greeting {
         org: credential.device.org,
-        credential,
+        author: credential.author(),
+        credential: Some(credential),
         capabilities: 1,
         wall_ms: 1_700_000_000_000,
+        whole: Fingerprint([0; 16]),
+        latest: Mark([0; 8]),
+        base: None,
         scopes: Vec::new(),
+        partials: Vec::new(),
+        flow: Flow::Eager,
     }))
     .encode()
 }
@@ -122,7 +134,7 @@ fn protocol(secret: u8) -> Protocol {
         credential,
         capabilities: 1,
     };
-    Protocol::new(config, Vec::new(), Vec::new(), Vec::new())
+    Protocol::new(config, Memory::default())
 }
 
 fn frame(bytes: &[u8]) {

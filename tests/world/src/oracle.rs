@@ -1,14 +1,20 @@
 //! What must be true once the harm is over: all agree, and nothing acknowledged is missing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_domain::clock::Now;
+use holdfast_domain::edit::Outcome;
 use holdfast_domain::record::RecordId;
 use holdfast_domain::scope::Scope;
 use holdfast_driver::effect::{Effect, Reply};
 use holdfast_driver::event::{Command, Event, Ticket};
 
 use crate::world::World;
+
+/// What an entry of a story takes on a link at most, on average, bytes.
+const ENTRY_BYTES: u64 = 300;
+/// For ticks, redialling and backing off, milliseconds.
+const SETTLE_MS: u64 = 30_000;
 
 /// Lets time pass until these nodes hold the same, at most `bound_ms`. Returns how long it took, or says who differs.
 pub fn converge(world: &mut World, nodes: &[usize], bound_ms: u64) -> Result<u64, String> {
@@ -20,6 +26,20 @@ pub fn converge(world: &mut World, nodes: &[usize], bound_ms: u64) -> Result<u64
             Some(_) => world.run_for_ms(100),
         }
     }
+}
+
+/// How long these nodes may need to agree once all is healed, milliseconds, from what they hold and what their links
+/// carry: each hop carries everything once at a quarter of its rate, and has forty round trips for what is lost,
+/// resent and asked for.
+pub fn bound_ms(world: &World, nodes: &[usize]) -> u64 {
+    let entries = nodes.iter().map(|&node| world.engine(node).status(world.now(node)).expect("a status").entries);
+    let bytes = entries.max().unwrap_or(0) * ENTRY_BYTES;
+    let hop = |link: usize| {
+        let profile = world.profile(link);
+        bytes * 32_000 / profile.rate_bps[0].min(profile.rate_bps[1]).max(1) + profile.rtt_us() / 25
+    };
+    let slowest = (0..world.links()).map(hop).max().unwrap_or(0);
+    SETTLE_MS + slowest * nodes.len() as u64
 }
 
 /// The first difference between frontiers, if any.
@@ -50,8 +70,8 @@ pub fn demand_agreement(world: &mut World, nodes: &[usize], bound_ms: u64) -> u6
         let reference = world.engine(nodes[0]).store().reader().expect("a reader");
         for &mission in &missions {
             assert_eq!(
-                views.views_digest(mission).expect("views"),
-                reference.views_digest(mission).expect("views"),
+                views.views_summary(mission).expect("views"),
+                reference.views_summary(mission).expect("views"),
                 "nodes {node} and {} show different things of mission {mission}",
                 nodes[0]
             );
@@ -64,18 +84,24 @@ pub fn demand_agreement(world: &mut World, nodes: &[usize], bound_ms: u64) -> u6
     took
 }
 
+/// Whether a node shows the record of an acknowledged edit.
+pub fn holds(world: &World, node: usize, outcome: &Outcome) -> bool {
+    let views = world.engine(node).store().reader().expect("a reader");
+    match outcome.record {
+        RecordId::Mission(id) => views.mission_by_id(id).expect("views").is_some(),
+        RecordId::Incident(id) => views.incident_by_id(id).expect("views").is_some(),
+        RecordId::Task(id) => views.task_by_id(id).expect("views").is_some(),
+        RecordId::Unit(id) => views.unit_by_id(id).expect("views").is_some(),
+        RecordId::Message(id) => views.message_by_id(id).expect("views").is_some(),
+    }
+}
+
 fn demand_acknowledged(world: &World, nodes: &[usize]) {
+    let records: BTreeMap<String, &Outcome> =
+        world.acknowledged.iter().map(|item| (item.outcome.record.to_string(), &item.outcome)).collect();
     for &node in nodes {
-        let views = world.engine(node).store().reader().expect("a reader");
-        for outcome in &world.acknowledged {
-            let there = match outcome.record {
-                RecordId::Mission(id) => views.mission_by_id(id).expect("views").is_some(),
-                RecordId::Incident(id) => views.incident_by_id(id).expect("views").is_some(),
-                RecordId::Task(id) => views.task_by_id(id).expect("views").is_some(),
-                RecordId::Unit(id) => views.unit_by_id(id).expect("views").is_some(),
-                RecordId::Message(id) => views.message_by_id(id).expect("views").is_some(),
-            };
-            assert!(there, "{} was acknowledged and is missing on node {node}", outcome.record);
+        for (record, outcome) in &records {
+            assert!(holds(world, node, outcome), "{record} was acknowledged and is missing on node {node}");
         }
     }
 }

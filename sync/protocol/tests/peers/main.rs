@@ -10,6 +10,9 @@ mod links;
 mod own_history;
 mod proof;
 mod push;
+mod remembered;
+mod resumed;
 mod session;
+mod tree;
 
 mod fuzz;

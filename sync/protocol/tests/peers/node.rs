@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use holdfast_domain::clock::Now;
 use holdfast_domain::entry::{Digest, Entry, EntryKey};
 use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm};
-use holdfast_domain::frontier::Frontier;
+use holdfast_domain::frontier::{Frontier, Mark};
 use holdfast_domain::identity::{AuthorId, Credential, DeviceId};
 use holdfast_domain::scope::{Class, Family, StreamId};
-use holdfast_protocol::protocol::{Config, Effect, Input, Protocol};
+use holdfast_protocol::protocol::{Config, Effect, HeldHead, Input, Memory, Protocol};
 
 use crate::org;
 
@@ -20,6 +20,11 @@ pub(crate) struct Store {
     pub(crate) heads: BTreeMap<(StreamId, AuthorId), (u64, Digest)>,
     pub(crate) credentials: BTreeMap<AuthorId, Credential>,
     pub(crate) forks: BTreeSet<(StreamId, AuthorId)>,
+    /// The commit that each chain grew in last.
+    arrived: BTreeMap<(StreamId, AuthorId), u64>,
+    commits: u64,
+    pub(crate) bases: BTreeMap<DeviceId, Frontier>,
+    pub(crate) marks: Vec<(Mark, u64)>,
 }
 
 impl Store {
@@ -35,6 +40,21 @@ impl Store {
             self.chains.entry(chain).or_default().push(entry.clone());
         }
         self.heads.insert(chain, (entry.key.seq, entry.digest));
+        self.arrived.insert(chain, self.commits);
+    }
+
+    fn memory(&self) -> Memory {
+        let head = |(&(stream, author), &(seq, digest))| {
+            let arrived = self.arrived.get(&(stream, author)).copied().unwrap_or(0);
+            HeldHead { stream, author, seq, digest, arrived }
+        };
+        Memory {
+            heads: self.heads.iter().map(head).collect(),
+            credentials: self.credentials.values().cloned().collect(),
+            forks: self.forks.iter().copied().collect(),
+            bases: self.bases.iter().map(|(device, base)| (*device, base.clone())).collect(),
+            marks: self.marks.clone(),
+        }
     }
 
     pub(crate) fn entries(&self, stream: StreamId, author: AuthorId) -> Vec<Entry> {
@@ -117,13 +137,7 @@ impl Node {
             credential: org::credential(number, epoch),
             capabilities: 0,
         };
-        let heads = store.heads.iter().map(|(&(stream, author), &(seq, digest))| (stream, author, seq, digest));
-        let protocol = Protocol::new(
-            config,
-            heads.collect(),
-            store.credentials.values().cloned().collect(),
-            store.forks.iter().copied().collect(),
-        );
+        let protocol = Protocol::new(config, store.memory());
         let now = Now { mono_us: 0, wall_ms: 1_700_000_000_000 };
         Self { number, epoch, protocol, store, told: Told::default(), now, pack_bytes: 256 << 10 }
     }
@@ -148,13 +162,19 @@ impl Node {
 
     fn obey(&mut self, effect: Effect, outward: &mut Vec<Outward>) -> Option<Input> {
         match effect {
-            Effect::Send { link, class, bytes } => outward.push(Outward::Send(link, class, bytes)),
+            Effect::Send { link, class, bytes, .. } => outward.push(Outward::Send(link, class, bytes)),
             Effect::Close { link, reason } => {
                 self.told.closed.push(reason);
                 outward.push(Outward::Close(link));
             }
             Effect::Peer { device, wall_offset_ms, .. } => self.told.peers.push((device, wall_offset_ms)),
-            Effect::PeerHeads { device, frontier } => drop(self.told.heads.insert(device, frontier)),
+            Effect::PeerHeads { device, frontier, whole } => {
+                if whole {
+                    self.store.bases.insert(device, frontier.clone());
+                }
+                self.told.heads.insert(device, frontier);
+            }
+            Effect::Marked { mark } => self.store.marks.push((mark, self.store.commits)),
             Effect::Fork { stream, author, seq, rivals } => {
                 self.store.forks.insert((stream, author));
                 self.told.forks.push((stream, author, seq, rivals));
@@ -175,6 +195,7 @@ impl Node {
     }
 
     fn commit(&mut self, from: Option<LinkId>, entries: &[Entry], credentials: Vec<Credential>) -> Input {
+        self.store.commits += 1;
         for credential in &credentials {
             self.store.credentials.insert(credential.author(), credential.clone());
         }

@@ -1,8 +1,8 @@
 //! Forged, altered, renumbered, replayed and truncated packs change nothing; the guilty link is closed.
 
 use holdfast_domain::entry::{Entry, ShortDigest, Signature};
-use holdfast_domain::frame::{Ask, Bye, Frame, FrameV1, Greeting, Heads, LinkId, Pack, PackForm, PackRange};
-use holdfast_domain::frontier::{Fingerprint, Head};
+use holdfast_domain::frame::{Ask, Bye, Flow, Frame, FrameV1, Greeting, Heads, LinkId, Pack, PackForm, PackRange};
+use holdfast_domain::frontier::{Fingerprint, Head, Mark};
 use holdfast_domain::identity::AuthorId;
 use holdfast_domain::limits::ASKS_SENT_MAX;
 use holdfast_domain::scope::{StreamId, StreamKind};
@@ -41,8 +41,7 @@ impl Puppet {
         scopes: Vec<(holdfast_domain::scope::Scope, Fingerprint)>,
     ) -> Self {
         let mut puppet = Self::connect(victim, number);
-        let credential = org::credential(number, 0);
-        let greeting = Greeting { org: org::org(), credential, capabilities: 0, wall_ms: 0, scopes };
+        let greeting = greeting(number, scopes);
         puppet.say(victim, FrameV1::Greeting(greeting));
         puppet
     }
@@ -61,7 +60,8 @@ impl Puppet {
     }
 
     pub(crate) fn heads(&mut self, victim: &mut Node, stream: StreamId, author: AuthorId, head: Head) {
-        let heads = Heads { scope: stream.scope, heads: vec![(stream.kind, vec![(author, head)])], complete: true };
+        let heads =
+            Heads { scope: stream.scope, heads: vec![(stream.kind, vec![(author, head)])], whole: Some(Mark([1; 8])) };
         self.say(victim, FrameV1::Heads(heads));
     }
 
@@ -105,6 +105,24 @@ impl Puppet {
 
     pub(crate) fn acks(&self) -> usize {
         self.heard.iter().filter(|frame| matches!(frame, FrameV1::Ack(_))).count()
+    }
+}
+
+/// What a device says first; it holds something if it names scopes.
+pub(crate) fn greeting(number: u8, scopes: Vec<(holdfast_domain::scope::Scope, Fingerprint)>) -> Greeting {
+    let credential = org::credential(number, 0);
+    Greeting {
+        org: org::org(),
+        author: credential.author(),
+        credential: Some(credential),
+        capabilities: 0,
+        wall_ms: 0,
+        whole: Fingerprint([u8::from(!scopes.is_empty()); 16]),
+        latest: Mark([0; 8]),
+        base: None,
+        scopes,
+        partials: Vec::new(),
+        flow: Flow::Eager,
     }
 }
 

@@ -31,13 +31,13 @@ fn no_more_is_in_flight_than_a_cut_may_cost() {
     assert!(first.abs_diff(IN_FLIGHT_BYTES_MAX) <= pack_bytes, "{first}");
     let id = puppet.packs()[0].id;
     let freed = puppet.packs()[0].payload.len();
-    puppet.say(&mut node, FrameV1::Ack(Ack { pack: id, heads: Vec::new() }));
+    puppet.say(&mut node, FrameV1::Ack(Ack { pack: id, others: vec![(0, None)] }));
     assert_eq!(bytes(&puppet), first, "a run that was refused is not followed up");
     assert_eq!(node.counter("runs_refused"), 1);
     let author = node.author();
     puppet.ask(&mut node, stream(StreamKind::Track), author, 1);
     assert!(bytes(&puppet) >= first + freed, "but asked for it is sent");
-    puppet.say(&mut node, FrameV1::Ack(Ack { pack: id, heads: Vec::new() }));
+    puppet.say(&mut node, FrameV1::Ack(Ack { pack: id, others: vec![(0, None)] }));
     assert_eq!(node.counter("acks_unknown"), 1);
 }
 
@@ -49,17 +49,10 @@ fn acknowledgements_in_any_order_let_the_rest_through() {
     let mut puppet = Puppet::greet(&mut node, 9);
     let mut acked = BTreeSet::new();
     loop {
-        let next = puppet
-            .packs()
-            .iter()
-            .rev()
-            .find(|pack| !acked.contains(&pack.id))
-            .map(|pack| (pack.id, pack.ranges[0].clone()));
-        let Some((pack, range)) = next else { break };
+        let next = puppet.packs().iter().rev().find(|pack| !acked.contains(&pack.id)).map(|pack| pack.id);
+        let Some(pack) = next else { break };
         acked.insert(pack);
-        let seq = range.first + u64::from(range.count) - 1;
-        let digest = node.store.entries(track, author)[seq as usize - 1].digest.short();
-        puppet.say(&mut node, FrameV1::Ack(Ack { pack, heads: vec![(author, Head { seq, digest })] }));
+        puppet.say(&mut node, FrameV1::Ack(Ack { pack, others: Vec::new() }));
     }
     let sent: u32 = puppet.packs().iter().map(|pack| pack.ranges[0].count).sum();
     assert_eq!(sent, 40, "each entry is sent once");
@@ -88,7 +81,11 @@ fn urgent_streams_go_first_and_equals_take_turns() {
     let puppet = Puppet::greet(&mut node, 9);
     let order: Vec<(Class, _)> = puppet.packs().iter().map(|pack| (pack.stream.kind.class(), pack.stream)).collect();
     let classes: Vec<Class> = order.iter().map(|(class, _)| *class).collect();
-    assert!(classes.is_sorted(), "{classes:?}");
+    let strict = classes.iter().take_while(|class| **class <= Class::P1).count();
+    assert!(classes[..strict].is_sorted() && strict == 4, "{classes:?}");
+    assert!(classes[strict..].iter().all(|class| *class > Class::P1), "{classes:?}");
+    let bulk = classes[strict..strict + 4].iter().filter(|class| **class == Class::P4).count();
+    assert!((1..=2).contains(&bulk), "what is less urgent has its share and no more: {classes:?}");
     let boards: Vec<_> = order.iter().filter(|(class, _)| *class == Class::P2).map(|(_, stream)| *stream).collect();
     assert_eq!(boards, [board(), other, board(), other, board(), other]);
 }
@@ -204,9 +201,8 @@ fn small_items_gather_into_packs_while_acknowledgements_are_out() {
         puppet.hear(node.write(board(), &["x"], true));
     }
     assert_eq!(puppet.packs().len(), IN_FLIGHT_PACKS_MAX);
-    let (author, pack) = (node.author(), puppet.packs()[0].id);
-    let digest = node.store.entries(board(), author)[0].digest.short();
-    puppet.say(&mut node, FrameV1::Ack(Ack { pack, heads: vec![(author, Head { seq: 1, digest })] }));
+    let pack = puppet.packs()[0].id;
+    puppet.say(&mut node, FrameV1::Ack(Ack { pack, others: Vec::new() }));
     assert_eq!(puppet.packs().last().map(|pack| pack.ranges[0].count), Some(100 - IN_FLIGHT_PACKS_MAX as u32));
 }
 
@@ -225,7 +221,7 @@ fn a_large_frontier_is_said_in_several_frames() {
     let mut said = Vec::new();
     for frame in &puppet.heard {
         if let FrameV1::Heads(heads) = frame {
-            said.push((heads.heads.iter().map(|(_, of_kind)| of_kind.len()).sum::<usize>(), heads.complete));
+            said.push((heads.heads.iter().map(|(_, of_kind)| of_kind.len()).sum::<usize>(), heads.whole.is_some()));
         }
     }
     assert_eq!(said, [(FRONTIER_FRAME_HEADS, false), (5, true)]);
@@ -237,14 +233,13 @@ fn a_chain_that_was_refused_goes_on_once_the_peer_holds_it() {
     node.write(board(), &["one"], true);
     let author = node.author();
     let mut puppet = Puppet::greet(&mut node, 9);
-    puppet.say(&mut node, FrameV1::Ack(Ack { pack: 1, heads: Vec::new() }));
+    puppet.say(&mut node, FrameV1::Ack(Ack { pack: 1, others: vec![(0, None)] }));
     puppet.hear(node.write(board(), &["two"], true));
     assert_eq!(puppet.packs().len(), 1, "what follows a refused run is not wanted either");
     puppet.ask(&mut node, board(), author, 1);
     puppet.hear(node.write(board(), &["three"], true));
     assert_eq!(puppet.packs().len(), 2);
-    let digest = node.store.entries(board(), author)[1].digest.short();
-    puppet.say(&mut node, FrameV1::Ack(Ack { pack: 2, heads: vec![(author, Head { seq: 2, digest })] }));
+    puppet.say(&mut node, FrameV1::Ack(Ack { pack: 2, others: Vec::new() }));
     assert_eq!(puppet.packs().last().map(|pack| pack.ranges[0].first), Some(3));
 }
 
@@ -258,9 +253,24 @@ fn an_answer_holds_what_was_asked_and_the_rest_waits_for_the_heads() {
     puppet.ask(&mut node, board(), org::credential(8, 0).author(), 1);
     let authors: Vec<_> = puppet.packs().iter().flat_map(|pack| &pack.ranges).map(|range| range.author).collect();
     assert_eq!(authors, [org::credential(8, 0).author()]);
+    let answer = puppet.packs()[0].id;
     assert!(!node.told.heads.contains_key(&org::device(9)), "nothing is reported of a peer that has not said it all");
     let digest = node.store.entries(board(), node.author())[0].digest.short();
     puppet.heads(&mut node, board(), org::credential(1, 0).author(), Head { seq: 1, digest });
-    puppet.say(&mut node, FrameV1::Ack(Ack { pack: 1, heads: Vec::new() }));
+    puppet.say(&mut node, FrameV1::Ack(Ack { pack: answer, others: vec![(0, None)] }));
     assert_eq!(node.told.heads[&org::device(9)].seq(board(), org::credential(1, 0).author()), 1);
+}
+
+#[test]
+fn a_lost_packet_is_not_hidden_by_the_next_one() {
+    let latest = stream(StreamKind::Latest);
+    let mut node = Node::new(1);
+    let mut puppet = Puppet::greet(&mut node, 9);
+    puppet.hear(node.write(latest, &["position of one unit"], true));
+    puppet.hear(node.write(latest, &["state of another"], true));
+    let runs: Vec<_> = puppet.packs().iter().map(|pack| (pack.ranges[0].first, pack.ranges[0].count)).collect();
+    assert_eq!(runs, [(1, 1), (1, 2)], "until the first is acknowledged the second holds it too");
+    puppet.say(&mut node, FrameV1::Ack(Ack { pack: puppet.packs()[1].id, others: Vec::new() }));
+    puppet.hear(node.write(latest, &["third"], true));
+    assert_eq!(puppet.packs().last().map(|pack| pack.ranges[0].first), Some(3));
 }

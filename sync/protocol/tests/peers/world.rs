@@ -110,12 +110,25 @@ impl World {
         self.carry(node, outward);
     }
 
-    /// Delivers until nothing is on its way.
+    /// Delivers until nothing is on its way and time alone brings nothing new.
     pub(crate) fn run(&mut self) {
-        let mut steps = 0;
-        while self.step() {
-            steps += 1;
-            assert!(steps < 200_000, "the world never comes to rest");
+        let (mut steps, mut quiet) = (0, 0);
+        while quiet < 6 {
+            let said = self.trace.len();
+            while self.step() {
+                steps += 1;
+                assert!(steps < 200_000, "the world never comes to rest");
+            }
+            self.tick();
+            quiet = if self.trace.len() > said { 0 } else { quiet + 1 };
+        }
+    }
+
+    /// Lets a second pass for everybody.
+    pub(crate) fn tick(&mut self) {
+        for node in 0..self.nodes.len() {
+            self.nodes[node].now.mono_us += 1_000_000;
+            self.say(node, Input::Tick);
         }
     }
 

@@ -40,7 +40,7 @@ fn a_disk_that_fills_up_in_the_middle_of_a_step_takes_the_whole_step_back() {
     assert!(matches!(txn.put_meta("clock", &[2]), Err(StoreError::Spoiled)), "nothing is written piece by piece");
     assert!(matches!(txn.commit(), Err(StoreError::Spoiled)));
     assert_eq!(store.meta("clock").expect("meta"), None);
-    assert_eq!(store.heads().expect("heads")[0].2, 1);
+    assert_eq!(store.heads().expect("heads")[0].seq, 1);
     // Room again: the same step goes through.
     limit(1 << 20);
     previous = before;
