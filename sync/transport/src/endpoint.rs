@@ -12,7 +12,7 @@ use holdfast_domain::limits::{DEVICE_LINKS_MAX, LINK_EVENTS_MAX, LINKS_MAX};
 use holdfast_domain::scope::Class;
 use quinn::{Connection, Endpoint, Incoming, VarInt};
 use rustls::pki_types::CertificateDer;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{mpsc, watch};
 
 use crate::error::TransportError;
 use crate::identity::{DeviceKey, Membership, SERVER_NAME, certified_key, is_in_force};
@@ -20,7 +20,7 @@ use crate::inbox::{self, End};
 use crate::learned::{self, Learned, Whereabouts};
 use crate::link::{Outbox, Slow};
 use crate::peers::{self, PeerAddress};
-use crate::profile::{LinkProfile, Side};
+use crate::profile::{Knobs, LinkProfile, Side};
 use crate::pulse::{self, Pulse};
 use crate::tickets::{Spending, Tickets};
 use crate::{discovery, profile, tls};
@@ -101,8 +101,8 @@ pub(crate) struct Shared {
     links: Mutex<BTreeMap<LinkId, Link>>,
     next_link: AtomicU64,
     events: mpsc::Sender<LinkEvent>,
-    /// Rung when a connection ends, falls silent or comes back.
-    news: Notify,
+    /// Changes when a connection ends, falls silent or comes back.
+    news: watch::Sender<()>,
     learned: Learned,
     /// Times as long between attempts to reach who is not there.
     thrift: AtomicU32,
@@ -135,8 +135,9 @@ pub(crate) enum NotEntered {
 }
 
 /// Connections that have not brought a whole frame yet. A peer that says nothing, or one byte now and then, costs a place;
-/// it loses the place when others come, and never costs time.
-const SILENT_LINKS_MAX: usize = 64;
+/// it loses the place when others come, and never costs time. Half of all places, since after a restart of the hub all of
+/// an org come at once; no device has more than a few of them.
+const SILENT_LINKS_MAX: usize = LINKS_MAX / 2;
 
 /// How long goodbyes may take at the end.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
@@ -167,7 +168,7 @@ impl Transport {
             links: Mutex::default(),
             next_link: AtomicU64::new(1),
             events,
-            news: Notify::new(),
+            news: watch::Sender::new(()),
             learned: Learned::default(),
             thrift: AtomicU32::new(1),
         });
@@ -263,12 +264,12 @@ impl Transport {
 
     /// Something changed that whoever waits for a peer should know.
     pub(crate) fn news(&self) {
-        self.shared.news.notify_waiters();
+        self.shared.news.send_replace(());
     }
 
-    /// Waits for news, or so long.
-    pub(crate) async fn await_news(&self, most: Duration) {
-        tokio::time::timeout(most, self.shared.news.notified()).await.ok();
+    /// Hears of all news from now on.
+    pub(crate) fn listen_for_news(&self) -> watch::Receiver<()> {
+        self.shared.news.subscribe()
     }
 
     pub(crate) fn events(&self) -> mpsc::Sender<LinkEvent> {
@@ -282,9 +283,9 @@ impl Transport {
         }
     }
 
-    /// The beacon interval of this node's links.
-    pub(crate) fn beacon(&self, profile: Option<LinkProfile>) -> Duration {
-        profile::knobs(profile.or(self.shared.profile)).beacon
+    /// The knobs of a link of a kind, or of this node's kind.
+    pub(crate) fn knobs(&self, profile: Option<LinkProfile>) -> Knobs {
+        profile::knobs(profile.or(self.shared.profile))
     }
 
     /// Dials an address once.
@@ -338,14 +339,14 @@ impl Transport {
     }
 
     /// Carries a connection until it ends, and says why it ended.
-    pub(crate) async fn carry(&self, entered: Entered, beacon: Duration) -> String {
+    pub(crate) async fn carry(&self, entered: Entered, knobs: Knobs) -> String {
         let Entered { device, link, connection, pulse, outgoing } = entered;
         let address = connection.remote_address();
         // With the receiver gone the node is stopping; nobody needs the news.
         if self.events().send(LinkEvent::Up { link, device, address, outgoing }).await.is_err() {
             return "the node stops".to_owned();
         }
-        tokio::spawn(pulse::watch(self.clone(), connection.clone(), link, pulse, beacon));
+        tokio::spawn(pulse::watch(self.clone(), connection.clone(), link, pulse, knobs));
         let End { reason, partials } = inbox::receive(self.clone(), connection, link).await;
         self.links().remove(&link);
         self.news();
@@ -416,7 +417,7 @@ async fn welcome(transport: Transport, incoming: Incoming) {
         }
     }
     match transport.enter(connection, false) {
-        Ok(entered) => drop(transport.carry(entered, transport.beacon(None)).await),
+        Ok(entered) => drop(transport.carry(entered, transport.knobs(None)).await),
         Err(fault) => tracing::debug!(%address, ?fault, "a connection was refused"),
     }
 }

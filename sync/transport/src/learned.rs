@@ -105,8 +105,8 @@ async fn meet(transport: &Transport, address: &PeerAddress) {
         Ok(Ok(connection)) => match transport.enter(connection, true) {
             Ok(entered) => {
                 tracing::info!(%address, device = %entered.device, "met a peer where the org said it would be");
-                let (carrier, beacon) = (transport.clone(), transport.beacon(address.profile));
-                tokio::spawn(async move { carrier.carry(entered, beacon).await });
+                let (carrier, knobs) = (transport.clone(), transport.knobs(address.profile));
+                tokio::spawn(async move { carrier.carry(entered, knobs).await });
             }
             Err(fault) => tracing::debug!(%address, ?fault, "whoever answers there is not the one sought"),
         },

@@ -64,9 +64,10 @@ pub(crate) async fn keep_dialling(transport: Transport, address: PeerAddress) {
     let mut wait = FIRST_WAIT;
     let mut known = None;
     let mut unheard = 0;
+    let mut news = transport.listen_for_news();
     loop {
         if known.is_some_and(|device| transport.hears(device)) {
-            transport.await_news(jittered(LONGEST_WAIT)).await;
+            tokio::time::timeout(jittered(LONGEST_WAIT), news.changed()).await.ok();
             continue;
         }
         match reach(&transport, &address, &mut unheard).await {
@@ -75,10 +76,10 @@ pub(crate) async fn keep_dialling(transport: Transport, address: PeerAddress) {
                     let device = entered.device;
                     known = Some(device);
                     let begun = tokio::time::Instant::now();
-                    let (carrier, beacon) = (transport.clone(), transport.beacon(address.profile));
-                    tokio::spawn(async move { carrier.carry(entered, beacon).await });
+                    let (carrier, knobs) = (transport.clone(), transport.knobs(address.profile));
+                    tokio::spawn(async move { carrier.carry(entered, knobs).await });
                     while transport.hears(device) {
-                        transport.await_news(LONGEST_WAIT).await;
+                        tokio::time::timeout(LONGEST_WAIT, news.changed()).await.ok();
                     }
                     // A link that ends at once, such as a refused one, must not be dialled in a storm.
                     if begun.elapsed() > LONGEST_WAIT {
@@ -107,7 +108,7 @@ async fn reach(transport: &Transport, address: &PeerAddress, unheard: &mut u64) 
     let found = tokio::net::lookup_host(&address.host_port).await.map_err(|error| error.to_string())?;
     let targets: Vec<_> = found.collect();
     let mut last = "the name has no address".to_owned();
-    let mut interval = transport.beacon(address.profile);
+    let mut interval = transport.knobs(address.profile).beacon;
     let longest = interval.max(LONGEST_WAIT);
     let mut attempts = JoinSet::new();
     let mut under_way: Vec<AbortHandle> = Vec::new();
