@@ -301,7 +301,10 @@ impl Push {
 
     fn left(&mut self, pack: &Pack, runs: &[Run], held: &Held, flown: InFlight) {
         let class = pack.stream.kind.class();
-        self.told.extend(pack.credentials.iter().map(|credential| (class, credential.author())));
+        // A packet may be lost, so it tells nothing until it is acknowledged.
+        if flown.carriage == Carriage::Stream {
+            self.told.extend(pack.credentials.iter().map(|credential| (class, credential.author())));
+        }
         for run in runs {
             let chain = (pack.stream, run.range.author);
             let sent = self.sent.entry(chain).or_default();
@@ -372,7 +375,9 @@ impl Protocol {
         open.pace.packed(stream.kind.family(), raw, bytes.len());
         let small = bytes.len() <= PACKET_BYTES;
         let newest = stream.kind.family() == Family::Register;
-        let carriage = if small && newest { Carriage::Packet } else { Carriage::Stream };
+        // What was asked for is not asked for twice, so it must arrive.
+        let asked = loading.wanted.iter().any(|(author, _)| open.push.asked.contains_key(&(stream, *author)));
+        let carriage = if small && newest && !asked { Carriage::Packet } else { Carriage::Stream };
         let flown = InFlight {
             id: pack.id,
             stream,
@@ -423,6 +428,7 @@ impl Protocol {
             let chain = (flown.stream, author);
             open.told.share(flown.stream, author, last.seq);
             if open.theirs.seq(flown.stream, author) >= last.seq {
+                open.push.told.insert((flown.stream.kind.class(), author));
                 if open.push.refused.remove(&chain) {
                     open.push.fell_behind(flown.stream);
                 }

@@ -129,7 +129,7 @@ mod tests {
         let learned = Learned::default();
         learned.learn(whereabouts(1, false, &["engine:1", "engine:2"]));
         learned.learn(whereabouts(2, true, &["hub:1"]));
-        let mut next = |links| learned.next(links, |_| false).map(|address| address.host_port);
+        let next = |links| learned.next(links, |_| false).map(|address| address.host_port);
         let turns: Vec<String> = (0..4).filter_map(|_| next(0)).collect();
         assert_eq!(turns, ["hub:1", "engine:1", "hub:1", "engine:2"]);
         assert_eq!(next(LINKS_ENOUGH).as_deref(), Some("hub:1"), "in company only the meeting point is sought");

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_domain::clock::Now;
 use holdfast_domain::edit::Outcome;
+use holdfast_domain::frontier::Frontier;
 use holdfast_domain::record::RecordId;
-use holdfast_domain::scope::Scope;
+use holdfast_domain::scope::{Scope, StreamId};
 use holdfast_driver::effect::{Effect, Reply};
 use holdfast_driver::event::{Command, Event, Ticket};
 
@@ -48,10 +49,25 @@ fn differing(world: &World, nodes: &[usize]) -> Option<String> {
     nodes[1..].iter().find_map(|&node| {
         let other = world.engine(node).frontier();
         (first != other).then(|| {
-            let (ahead, behind) = (first.lead_over(other), other.lead_over(first));
-            format!("node {node} lacks {ahead:?} of node {}, which lacks {behind:?}", nodes[0])
+            let (lacks, is_ahead) = (gaps(first, other), gaps(other, first));
+            format!("node {node} lacks {lacks:?} of node {}, which lacks {is_ahead:?}", nodes[0])
         })
     })
+}
+
+/// What `behind` lacks of `ahead`: stream, author, number there, number here.
+fn gaps(ahead: &Frontier, behind: &Frontier) -> Vec<String> {
+    let mut gaps = Vec::new();
+    for (scope, heads) in ahead.scopes() {
+        for (kind, author, head) in heads.heads() {
+            let stream = StreamId::new(scope, kind);
+            let here = behind.seq(stream, author);
+            if here < head.seq {
+                gaps.push(format!("{stream} of {author} from {here} to {}", head.seq));
+            }
+        }
+    }
+    gaps
 }
 
 /// Demands that these nodes agree in entries, documents and views, that views rebuilt equal views kept, and that

@@ -274,3 +274,18 @@ fn a_lost_packet_is_not_hidden_by_the_next_one() {
     puppet.hear(node.write(latest, &["third"], true));
     assert_eq!(puppet.packs().last().map(|pack| pack.ranges[0].first), Some(3));
 }
+
+#[test]
+fn a_credential_that_a_lost_packet_carried_comes_with_the_next() {
+    let latest = stream(StreamKind::Latest);
+    let mut node = Node::new(1);
+    let mut bringer = Puppet::greet(&mut node, 8);
+    let first = org::chain(8, latest, None, &["position"]);
+    bringer.pack(&mut node, &first, |_| ());
+    let mut puppet = Puppet::greet(&mut node, 9);
+    puppet.hear(bringer.pack(&mut node, &org::chain(8, latest, first.last(), &["later position"]), |_| ()));
+    let carried = |puppet: &Puppet| -> Vec<usize> {
+        puppet.packs().iter().filter(|pack| pack.stream == latest).map(|pack| pack.credentials.len()).collect()
+    };
+    assert_eq!(carried(&puppet), [1, 1], "the first was not acknowledged, so its author may be unknown there");
+}
