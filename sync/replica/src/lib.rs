@@ -27,3 +27,4 @@ mod value;
 
 mod feed;
 pub mod pack;
+pub mod segment;

@@ -1,0 +1,149 @@
+//! Fear: a track comes out of its segment other than it went in, or a hostile segment takes the node down.
+
+use holdfast_domain::feed::{self, TrackBody};
+use holdfast_domain::geography::LatLon;
+use holdfast_domain::limits::TRACK_FIXES_MAX;
+use holdfast_domain::track::Fix;
+use holdfast_replica::segment;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use crate::crew::*;
+
+fn at(at_ms: u64, lat_e7: i32, lon_e7: i32) -> Fix {
+    let position = LatLon::from_e7(lat_e7, lon_e7).expect("on Earth");
+    Fix { at_ms, position, altitude_dm: None, speed_cm_s: None, course_cdeg: None }
+}
+
+/// A vehicle at 1 Hz that turns through north, stands, and loses its height now and then.
+fn drive(seconds: u64) -> Vec<Fix> {
+    let (mut lat, mut lon) = (377_600_000, -1_224_200_000);
+    let fixes = (0..seconds).map(|second| {
+        let noise = blake3::hash(&second.to_le_bytes());
+        let [a, b, c, d, ..] = noise.as_bytes().map(|byte| i32::from(byte) - 128);
+        let speed = if second % 90 < 60 { 1_250 + c } else { 0 };
+        (lat, lon) = (lat + speed / 15 + a / 4, lon + speed / 40 + b / 4);
+        Fix {
+            altitude_dm: (second % 50 != 7).then_some(300 + d / 16),
+            speed_cm_s: Some(speed.unsigned_abs()),
+            course_cdeg: Some((35_500 + 10 * second as u32 + c.unsigned_abs()).rem_euclid(36_000) as u16),
+            ..at(START_MS + second * 1_000, lat, lon)
+        }
+    });
+    fixes.collect()
+}
+
+prop_compose! {
+    fn any_fix()(
+        at_ms in prop_oneof![any::<u64>(), START_MS..START_MS + 10_000],
+        lat in -900_000_000..=900_000_000_i32,
+        lon in -1_800_000_000..=1_800_000_000_i32,
+        altitude_dm in option::of(any::<i32>()),
+        speed_cm_s in option::of(any::<u32>()),
+        course_cdeg in option::of(any::<u16>()),
+    ) -> Fix {
+        Fix { altitude_dm, speed_cm_s, course_cdeg, ..at(at_ms, lat, lon) }
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_sealed_comes_out_again(fixes in vec(any_fix(), 0..80)) {
+        prop_assert_eq!(segment::open(&segment::seal(&fixes)), Ok(fixes));
+    }
+
+    #[test]
+    fn any_bytes_are_refused_or_read_but_never_harm(bytes in vec(any::<u8>(), 0..200)) {
+        if let Ok(fixes) = segment::open(&bytes) {
+            prop_assert!(fixes.len() <= TRACK_FIXES_MAX);
+            prop_assert_eq!(segment::open(&segment::seal(&fixes)), Ok(fixes));
+        }
+    }
+
+    #[test]
+    fn a_damaged_segment_is_refused_or_read_but_never_harms(place in 0..900_usize, flip in 1..=255_u8, cut in 0..900_usize) {
+        let mut bytes = segment::seal(&drive(200));
+        let last = bytes.len() - 1;
+        bytes[place.min(last)] ^= flip;
+        let fixes = segment::open(&bytes).unwrap_or_default();
+        prop_assert!(fixes.len() <= TRACK_FIXES_MAX);
+        bytes.truncate(cut);
+        prop_assert!(segment::open(&bytes).unwrap_or_default().len() <= TRACK_FIXES_MAX);
+    }
+}
+
+#[test]
+fn extremes_side_by_side_come_out_again() {
+    let low = Fix {
+        altitude_dm: Some(i32::MIN),
+        speed_cm_s: Some(0),
+        course_cdeg: Some(0),
+        ..at(0, -900_000_000, -1_800_000_000)
+    };
+    let high = Fix {
+        altitude_dm: Some(i32::MAX),
+        speed_cm_s: Some(u32::MAX),
+        course_cdeg: Some(u16::MAX),
+        ..at(u64::MAX, 900_000_000, 1_800_000_000)
+    };
+    let round = |course_cdeg| Fix { course_cdeg: Some(course_cdeg), ..low };
+    let middle = at(1 << 63, 0, 0);
+    for fixes in [
+        vec![],
+        vec![low],
+        vec![low, high, middle, high, low, low, high],
+        [0, 36_000, 35_999, 0, 18_000, 36_000, 1].map(round).to_vec(),
+        vec![high; TRACK_FIXES_MAX],
+    ] {
+        assert_eq!(segment::open(&segment::seal(&fixes)), Ok(fixes));
+    }
+}
+
+#[test]
+fn a_segment_that_lies_about_itself_is_refused() {
+    let sealed = segment::seal(&drive(300));
+    let told = |bytes: &[u8]| segment::open(bytes).expect_err("no segment").to_string();
+    let check = |bytes: &[u8], part: &str| assert!(told(bytes).contains(part), "{} should say: {part}", told(bytes));
+    check(&[], "does not say how many fixes");
+    check(&[0xff; 12], "does not say how many fixes");
+    check(&[0x81, 0x08, 0, 0], "too many fixes");
+    check(&[5, 0], "ends early");
+    check(&[1, 0, 0x40], "an unknown way");
+    check(&[1, 0b11, 0], "an unknown way");
+    check(&sealed[..sealed.len() / 2], "");
+    check(&[&sealed[..], &[0; 5]].concat(), "bytes left over");
+    // A claim of many fixes with nothing behind it.
+    check(&[0x80, 0x08, 0, 0], "");
+}
+
+#[test]
+fn a_bad_segment_shows_nothing_and_an_old_track_body_still_does() {
+    let mut member = Member::new(1);
+    let written = holdfast_domain::clock::Hlc::new(START_MS, 0);
+    let entry = |body: &TrackBody| {
+        let key = holdfast_domain::entry::EntryKey {
+            stream: stream(holdfast_domain::scope::StreamKind::Track),
+            author: holdfast_domain::identity::AuthorId([9; 16]),
+            seq: 1,
+        };
+        holdfast_domain::entry::Entry::next(key, None, feed::encode(body))
+    };
+    let bad = TrackBody::V2 { written, unit: unit(1), source: "live".to_owned(), segment: vec![0xff; 40] };
+    let merged = member.take(&[entry(&bad)]);
+    assert_eq!((merged.unreadable, merged.patches.len()), (1, 0));
+    let (source, fixes) = ("live".to_owned(), drive(30));
+    let plain = TrackBody::V1 { written, unit: unit(1), source: source.clone(), fixes: fixes.clone() };
+    let sealed = TrackBody::V2 { written, unit: unit(1), source, segment: segment::seal(&fixes) };
+    let merged = member.take(&[entry(&plain)]);
+    assert_eq!(merged.unreadable, 0);
+    assert_eq!(member.take(&[entry(&sealed)]).patches, merged.patches, "both say the same");
+}
+
+#[test]
+fn a_drive_takes_less_than_five_bytes_a_fix() {
+    let fixes = drive(600);
+    let bytes = segment::seal(&fixes).len();
+    println!("{} fixes in {bytes} B, {:.2} each", fixes.len(), bytes as f64 / fixes.len() as f64);
+    assert!(bytes < 5 * fixes.len(), "{bytes} B");
+}
