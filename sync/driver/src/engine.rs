@@ -269,7 +269,7 @@ impl Core {
             replica: Replica::new(),
             documents: Documents::default(),
             peers,
-            pending: crate::tracks::Pending::load(store)?,
+            pending: crate::tracks::Pending::load(store, now)?,
             rng,
             marks: Vec::new(),
             counters: BTreeMap::new(),
@@ -283,7 +283,7 @@ impl Core {
             store.meta("epoch")?.and_then(|bytes| Some(u32::from_le_bytes(bytes.try_into().ok()?))).unwrap_or(0);
         self.credential.epoch = epoch;
         self.peers = Peers::load(store)?;
-        self.pending = crate::tracks::Pending::load(store)?;
+        self.pending = crate::tracks::Pending::load(store, now)?;
         self.protocol = speak(store, &self.config, &self.credential, &self.peers, now)?;
         self.replica = Replica::new();
         self.documents = Documents::default();

@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use holdfast_domain::clock::Now;
 use holdfast_domain::feed::{self, TrackBody};
 use holdfast_domain::id::{MissionId, UnitId};
 use holdfast_domain::limits::{
-    SEGMENT_AGE_MS_MAX, SEGMENT_FIXES, SEGMENT_SILENCE_FIXES_MIN, SEGMENT_SILENCE_MS, TRACK_FIXES_MAX,
+    SEGMENT_AFTER_START_MS, SEGMENT_AGE_MS_MAX, SEGMENT_FIXES, SEGMENT_SILENCE_FIXES_MIN, SEGMENT_SILENCE_MS,
+    TRACK_FIXES_MAX,
 };
 use holdfast_domain::record::Patch;
 use holdfast_domain::scope::{Scope, StreamId, StreamKind};
@@ -26,6 +28,8 @@ const LIVE: &str = "live";
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     tracks: BTreeMap<(MissionId, UnitId), Waiting>,
+    /// When all was read from the store: at the start, or after a commit that failed.
+    loaded_us: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -45,13 +49,13 @@ impl Waiting {
 }
 
 impl Pending {
-    pub(crate) fn load(store: &Store) -> Result<Self, StoreError> {
+    pub(crate) fn load(store: &Store, now: Now) -> Result<Self, StoreError> {
         let rows = store.pending_tracks()?.into_iter();
         let tracks = rows.map(|row| {
             let waiting = Waiting { fixes: row.fixes, first_ms: row.first_ms, last_ms: row.last_ms };
             ((row.mission, row.unit), waiting)
         });
-        Ok(Self { tracks: tracks.collect() })
+        Ok(Self { tracks: tracks.collect(), loaded_us: now.mono_us })
     }
 }
 
@@ -76,6 +80,9 @@ impl Core {
 
     /// Seals what has waited long enough.
     pub(crate) fn seal_tracks(&mut self, step: &mut Step<'_>) -> Result<(), StoreError> {
+        if step.now.mono_us.saturating_sub(self.pending.loaded_us) < SEGMENT_AFTER_START_MS * 1_000 {
+            return Ok(());
+        }
         // The hybrid clock never steps back, so a wall clock that does cannot hold a segment up.
         let now_ms = self.clock.last().ms().max(step.now.wall_ms);
         let due = self.pending.tracks.iter().filter(|(_, waiting)| waiting.is_due(now_ms));

@@ -6,4 +6,5 @@
 pub mod link;
 pub mod oracle;
 pub mod story;
+pub mod vehicle;
 pub mod world;
