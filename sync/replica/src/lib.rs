@@ -28,3 +28,4 @@ mod value;
 mod feed;
 pub mod pack;
 pub mod segment;
+pub mod thin;

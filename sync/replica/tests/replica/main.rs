@@ -11,3 +11,4 @@ mod rival_births;
 mod rules;
 mod segments;
 mod sizes;
+mod thinning;
