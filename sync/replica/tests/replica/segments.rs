@@ -1,5 +1,6 @@
 //! Fear: a track comes out of its segment other than it went in, or a hostile segment takes the node down.
 
+use expect_test::expect;
 use holdfast_domain::feed::{self, TrackBody};
 use holdfast_domain::geography::LatLon;
 use holdfast_domain::limits::TRACK_FIXES_MAX;
@@ -98,6 +99,17 @@ fn extremes_side_by_side_come_out_again() {
     ] {
         assert_eq!(segment::open(&segment::seal(&fixes)), Ok(fixes));
     }
+}
+
+/// What lies on disks is read for ever: neither these bytes nor what they mean may change.
+#[test]
+fn the_bytes_of_a_segment_stay_as_they_are() {
+    let mut fixes = drive(8);
+    fixes[3] = Fix { speed_cm_s: None, course_cdeg: Some(36_000), ..fixes[3] };
+    let sealed = segment::seal(&fixes);
+    let hex: String = sealed.iter().map(|byte| format!("{byte:02x}")).collect();
+    expect!["080100ad74301a97fff45ba7892777aed3990abe21f9d3ca546bf81d4c17432e7bbe469636872952a4c6ac005d6dc5c603afe24d4e6177abe0401117e16d9e7a6c8fe8fc54e02f"].assert_eq(&hex);
+    assert_eq!(segment::open(&sealed), Ok(fixes));
 }
 
 #[test]
