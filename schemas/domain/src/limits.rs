@@ -76,6 +76,8 @@ pub const SEGMENT_AGE_MS_MAX: u64 = 600_000;
 pub const SEGMENT_SILENCE_MS: u64 = 120_000;
 /// Fewer fixes than this wait on when their unit falls silent, or a unit that reports rarely would be sealed fix by fix.
 pub const SEGMENT_SILENCE_FIXES_MIN: u64 = 60;
+/// Tracks sealed in one step; the rest follow with the next tick. So many take about a tenth of a second on a Pi.
+pub const SEGMENTS_PER_STEP: usize = 16;
 /// Nothing is sealed so soon after a start: a disk that was put back hears from a peer that its history went further,
 /// and must not write under numbers that are taken. Nor is a disk that refused tried again sooner.
 pub const SEGMENT_AFTER_START_MS: u64 = 60_000;

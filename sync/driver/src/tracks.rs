@@ -10,7 +10,7 @@ use holdfast_domain::feed::{self, TrackBody};
 use holdfast_domain::id::{MissionId, UnitId};
 use holdfast_domain::limits::{
     SEGMENT_AFTER_START_MS, SEGMENT_AGE_MS_MAX, SEGMENT_FIXES, SEGMENT_SILENCE_FIXES_MIN, SEGMENT_SILENCE_MS,
-    TRACK_FIXES_MAX,
+    SEGMENTS_PER_STEP, TRACK_FIXES_MAX,
 };
 use holdfast_domain::record::Patch;
 use holdfast_domain::scope::{Scope, StreamId, StreamKind};
@@ -86,7 +86,7 @@ impl Core {
         // The hybrid clock never steps back, so a wall clock that does cannot hold a segment up.
         let now_ms = self.clock.last().ms().max(step.now.wall_ms);
         let due = self.pending.tracks.iter().filter(|(_, waiting)| waiting.is_due(now_ms));
-        let due: Vec<(MissionId, UnitId)> = due.map(|(track, _)| *track).collect();
+        let due: Vec<(MissionId, UnitId)> = due.map(|(track, _)| *track).take(SEGMENTS_PER_STEP).collect();
         for (mission, unit) in due {
             self.pending.tracks.remove(&(mission, unit));
             loop {

@@ -107,7 +107,7 @@ fn the_bytes_of_a_segment_stay_as_they_are() {
     let mut fixes = drive(8);
     fixes[3] = Fix { speed_cm_s: None, course_cdeg: Some(36_000), ..fixes[3] };
     let sealed = segment::seal(&fixes);
-    let hex: String = sealed.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = sealed.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     expect!["080100ad74301a97fff45ba7892777aed3990abe21f9d3ca546bf81d4c17432e7bbe469636872952a4c6ac005d6dc5c603afe24d4e6177abe0401117e16d9e7a6c8fe8fc54e02f"].assert_eq(&hex);
     assert_eq!(segment::open(&sealed), Ok(fixes));
 }
