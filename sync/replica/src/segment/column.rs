@@ -11,18 +11,21 @@ pub(super) enum Guess {
     Step,
     /// On by the mean of the last two steps.
     TwoSteps,
+    /// On by the step that other columns tell of; as the last where they tell of none.
+    Told,
 }
 
 impl Guess {
-    pub(super) const ALL: [Self; 3] = [Self::Hold, Self::Step, Self::TwoSteps];
+    pub(super) const ALL: [Self; 4] = [Self::Hold, Self::Step, Self::TwoSteps, Self::Told];
 
     /// The two bits that stand for it; on disk, never to change.
     pub(super) fn code(self) -> u16 {
         self as u16
     }
 
-    pub(super) fn from_code(code: u16) -> Option<Self> {
-        Self::ALL.get(usize::from(code)).copied()
+    /// What the lowest two bits stand for.
+    pub(super) fn from_code(code: u16) -> Self {
+        Self::ALL[usize::from(code & 3)]
     }
 }
 
@@ -57,8 +60,13 @@ impl Column {
         Self { shape, given: [Chance::EVEN; 2], given_before: true, offs, last: [0; 3], seen: 0 }
     }
 
-    /// Codes the next number, or that there is none.
-    pub(super) fn code(&mut self, coder: &mut impl Coder, value: Option<i64>) -> Result<Option<i64>, NoNumber> {
+    /// Codes the next number, or that there is none; `told` is how far on from the last other columns think it is.
+    pub(super) fn code(
+        &mut self,
+        coder: &mut impl Coder,
+        value: Option<i64>,
+        told: Option<i64>,
+    ) -> Result<Option<i64>, NoNumber> {
         if self.shape.optional {
             let given = coder.bit(&mut self.given[usize::from(self.given_before)], value.is_some());
             self.given_before = given;
@@ -66,7 +74,7 @@ impl Column {
                 return Ok(None);
             }
         }
-        let guess = self.guess();
+        let guess = self.guess(told);
         let off = self.offs.code(coder, self.fold(value.unwrap_or(0).wrapping_sub(guess)))?;
         let mut value = guess.wrapping_add(off);
         if let Some(circle) = self.shape.circle {
@@ -77,11 +85,12 @@ impl Column {
         Ok(Some(value))
     }
 
-    fn guess(&self) -> i64 {
+    fn guess(&self, told: Option<i64>) -> i64 {
         let [last, second, third] = self.last;
         let step = match self.shape.guess {
             Guess::Step if self.seen > 1 => last.wrapping_sub(second),
             Guess::TwoSteps if self.seen > 2 => last.wrapping_sub(third) / 2,
+            Guess::Told => told.unwrap_or(0),
             _ => 0,
         };
         last.wrapping_add(step)
