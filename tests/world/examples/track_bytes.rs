@@ -3,22 +3,18 @@
 //! differences, both under the zstd of packs; as a segment; and in all frames between two nodes that meet.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use holdfast_domain::clock::Hlc;
 use holdfast_domain::edit::Edit;
 use holdfast_domain::entry::{Entry, EntryKey};
 use holdfast_domain::feed;
-use holdfast_domain::id::{MissionId, UnitId};
+use holdfast_domain::id::MissionId;
 use holdfast_domain::identity::AuthorId;
 use holdfast_domain::limits::SEGMENT_FIXES;
-use holdfast_domain::record::Patch;
 use holdfast_domain::scope::{Scope, StreamId, StreamKind};
 use holdfast_domain::track::{Fix, TrackNew};
 use holdfast_formats::track::sniff;
 use holdfast_replica::replica::Replica;
 use holdfast_replica::segment;
-use holdfast_store::store::Store;
 use holdfast_world::link::Profile;
 use holdfast_world::oracle::converge;
 use holdfast_world::story::Story;
@@ -47,7 +43,6 @@ fn main() {
     for white_m in [0.1, 0.3, 1.0] {
         tell(&format!("vehicle, white noise {white_m} m"), &drive(7, EPOCH_MS, 3_600, white_m));
     }
-    speed();
 }
 
 fn fixtures() -> Vec<PathBuf> {
@@ -135,28 +130,4 @@ fn on_wire(fixes: &[Fix]) -> usize {
     converge(&mut world, &nodes, 60_000).expect("they agree");
     world.run_for_ms(2_000);
     (world.bytes_sent - before) as usize
-}
-
-fn speed() {
-    let tracks: Vec<Vec<Fix>> = (0..100).map(|seed| drive(seed, EPOCH_MS, SEGMENT_FIXES as u64, 0.3)).collect();
-    let count = tracks.len() * SEGMENT_FIXES;
-    let rate = |start: Instant| (count as f64 / start.elapsed().as_secs_f64()) as u64;
-    let start = Instant::now();
-    let sealed: Vec<Vec<u8>> = tracks.iter().map(|track| segment::seal(track)).collect();
-    println!("sealed: {} fixes a second", rate(start));
-    let start = Instant::now();
-    let opened: Vec<Vec<Fix>> = sealed.iter().map(|bytes| segment::open(bytes).expect("a segment")).collect();
-    println!("opened: {} fixes a second", rate(start));
-    assert_eq!(opened, tracks);
-    let store = Store::memory().expect("a store");
-    let mission = MissionId::from_bytes([1; 16]);
-    let start = Instant::now();
-    let txn = store.begin().expect("a transaction");
-    for (number, bytes) in sealed.iter().enumerate() {
-        let fixes = segment::open(bytes).expect("a segment");
-        let unit = UnitId::mint(Hlc::default().ms(), [number as u8; 10]);
-        txn.apply(&[Patch::Fixes { mission, unit, fixes }]).expect("fixes");
-    }
-    txn.commit().expect("a commit");
-    println!("opened and into the views: {} fixes a second", rate(start));
 }

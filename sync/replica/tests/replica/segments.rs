@@ -1,10 +1,15 @@
 //! Fear: a track comes out of its segment other than it went in, or a hostile segment takes the node down.
 
 use expect_test::expect;
+use holdfast_domain::entry::{Entry, EntryKey};
 use holdfast_domain::feed::{self, TrackBody};
+use holdfast_domain::frame::PackForm;
 use holdfast_domain::geography::LatLon;
+use holdfast_domain::identity::AuthorId;
 use holdfast_domain::limits::TRACK_FIXES_MAX;
+use holdfast_domain::scope::StreamKind;
 use holdfast_domain::track::Fix;
+use holdfast_replica::replica::Replica;
 use holdfast_replica::segment;
 use proptest::collection::vec;
 use proptest::option;
@@ -163,12 +168,8 @@ fn a_bad_segment_shows_nothing_and_an_old_track_body_still_does() {
     let mut member = Member::new(1);
     let written = holdfast_domain::clock::Hlc::new(START_MS, 0);
     let entry = |body: &TrackBody| {
-        let key = holdfast_domain::entry::EntryKey {
-            stream: stream(holdfast_domain::scope::StreamKind::Track),
-            author: holdfast_domain::identity::AuthorId([9; 16]),
-            seq: 1,
-        };
-        holdfast_domain::entry::Entry::next(key, None, feed::encode(body))
+        let key = EntryKey { stream: stream(StreamKind::Track), author: AuthorId([9; 16]), seq: 1 };
+        Entry::next(key, None, feed::encode(body))
     };
     let bad = TrackBody::V2 { written, unit: unit(1), source: "live".to_owned(), segment: vec![0xff; 40] };
     let merged = member.take(&[entry(&bad)]);
@@ -179,6 +180,16 @@ fn a_bad_segment_shows_nothing_and_an_old_track_body_still_does() {
     let merged = member.take(&[entry(&plain)]);
     assert_eq!(merged.unreadable, 0);
     assert_eq!(member.take(&[entry(&sealed)]).patches, merged.patches, "both say the same");
+}
+
+#[test]
+fn zstd_finds_nothing_in_segments_so_a_pack_sends_them_as_they_are() {
+    let key = |seq| EntryKey { stream: stream(StreamKind::Track), author: AuthorId([9; 16]), seq };
+    let entries: Vec<Entry> =
+        (1..=6).map(|seq| Entry::next(key(seq), None, segment::seal(&drive(600 - seq)))).collect();
+    let (form, payload) = Replica::new().pack(stream(StreamKind::Track), &entries, false);
+    let bytes: usize = entries.iter().map(|entry| entry.body.len() + 2).sum();
+    assert_eq!((form, payload.len()), (PackForm::Raw, bytes + 1));
 }
 
 #[test]
