@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use holdfast_domain::edit::Edit;
 use holdfast_domain::feed::{self, TrackBody};
 use holdfast_domain::id::UnitId;
+use holdfast_domain::limits::{SEGMENT_SILENCE_FIXES_MIN, SEGMENT_SILENCE_MS, SEGMENTS_PER_STEP};
 use holdfast_domain::query::{PageRequest, TrackFilter};
 use holdfast_domain::scope::{Scope, StreamId, StreamKind};
 use holdfast_domain::track::{Fix, TrackNew};
@@ -162,6 +163,35 @@ fn a_unit_that_falls_silent_is_sealed_soon_and_a_rare_reporter_not_fix_by_fix() 
     let sizes: Vec<usize> = segments(&world, hub, &story).iter().map(Vec::len).collect();
     assert_eq!(sizes, [100, 4, 4, 2]);
     assert_eq!(track(&world, hub, rare), rarely);
+    demand_agreement(&mut world, &[hub], 0);
+}
+
+#[test]
+fn a_fleet_that_falls_silent_at_once_does_not_hold_a_step_up() {
+    let mut world = World::new(77);
+    let hub = world.node("hub");
+    let mut story = Story::begin(&mut world, hub);
+    let fleet = 2 * SEGMENTS_PER_STEP + 1;
+    while story.units.len() < fleet {
+        story.unit(&mut world, hub, "E99");
+    }
+    let fixes = drive_from_now(&world, SEGMENT_SILENCE_FIXES_MIN);
+    for &unit in &story.units {
+        let reports = fixes.iter().map(|fix| Edit::PositionReport(story.mission, unit, *fix)).collect();
+        world
+            .edits(hub, reports)
+            .expect("positions are taken")
+            .into_iter()
+            .for_each(|taken| drop(taken.expect("taken")));
+    }
+    world.run_for_ms(SEGMENT_SILENCE_MS - 1);
+    let mut sealed = Vec::new();
+    for _ in 0..5 {
+        sealed.push(segments(&world, hub, &story).len());
+        world.run_for_ms(1_000);
+    }
+    assert_eq!(sealed, [0, SEGMENTS_PER_STEP, 2 * SEGMENTS_PER_STEP, fleet, fleet]);
+    assert!(story.units.iter().all(|unit| track(&world, hub, *unit) == fixes));
     demand_agreement(&mut world, &[hub], 0);
 }
 
