@@ -178,11 +178,8 @@ fn a_fleet_that_falls_silent_at_once_does_not_hold_a_step_up() {
     let fixes = drive_from_now(&world, SEGMENT_SILENCE_FIXES_MIN);
     for &unit in &story.units {
         let reports = fixes.iter().map(|fix| Edit::PositionReport(story.mission, unit, *fix)).collect();
-        world
-            .edits(hub, reports)
-            .expect("positions are taken")
-            .into_iter()
-            .for_each(|taken| drop(taken.expect("taken")));
+        let taken = world.edits(hub, reports).expect("positions are taken");
+        assert!(taken.iter().all(Result::is_ok));
     }
     world.run_for_ms(SEGMENT_SILENCE_MS - 1);
     let mut sealed = Vec::new();
