@@ -41,6 +41,17 @@ pub enum TrackBody {
         /// The fixes in order of time.
         fixes: Vec<Fix>,
     },
+    /// A sealed segment: fixes of one unit in little room.
+    V2 {
+        /// When it was written, hybrid time.
+        written: Hlc,
+        /// The unit.
+        unit: UnitId,
+        /// Where they come from; `live` where they were reported one by one.
+        source: String,
+        /// The fixes in order of time, as `segment` of the replica lays them out.
+        segment: Vec<u8>,
+    },
 }
 
 /// A body in the `control` feed of the org.
@@ -99,6 +110,13 @@ pub enum RegisterKey {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the body is of no version known here: {0}")]
 pub struct BodyError(String);
+
+impl BodyError {
+    /// Says what the body is not.
+    pub fn new(fault: impl Into<String>) -> Self {
+        Self(fault.into())
+    }
+}
 
 /// Encodes a body.
 pub fn encode<T: Serialize>(body: &T) -> Vec<u8> {

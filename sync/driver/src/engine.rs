@@ -60,6 +60,7 @@ pub(crate) struct Core {
     pub(crate) replica: Replica,
     pub(crate) documents: Documents,
     pub(crate) peers: Peers,
+    pub(crate) pending: crate::tracks::Pending,
     pub(crate) rng: ChaCha12Rng,
     /// Marks that peers may name, to be written down with the next commit.
     marks: Vec<(Mark, u64)>,
@@ -177,6 +178,7 @@ impl Engine {
                 }
                 Event::Tick => {
                     core.peers.persist(&mut step)?;
+                    core.seal_tracks(&mut step)?;
                     core.say(&mut step, Input::Tick)?;
                 }
                 Event::Command(ticket, Command::Doctor) => examined.push(ticket),
@@ -273,6 +275,7 @@ impl Core {
             replica: Replica::new(),
             documents: Documents::default(),
             peers,
+            pending: crate::tracks::Pending::load(store, now)?,
             rng,
             marks: Vec::new(),
             counters: BTreeMap::new(),
@@ -287,6 +290,7 @@ impl Core {
             store.meta("epoch")?.and_then(|bytes| Some(u32::from_le_bytes(bytes.try_into().ok()?))).unwrap_or(0);
         self.credential.epoch = epoch;
         self.peers = Peers::load(store)?;
+        self.pending = crate::tracks::Pending::load(store, now)?;
         self.protocol = speak(store, &self.config, &self.credential, &self.peers, now)?;
         self.replica = Replica::new();
         self.documents = Documents::default();

@@ -6,6 +6,7 @@ use holdfast_domain::id::{IncidentId, MessageId, MissionId, TaskId, UnitId};
 use holdfast_domain::limits::GESTURE_EDITS_MAX;
 use holdfast_domain::record::RecordId;
 use holdfast_domain::refusal::Refusal;
+use holdfast_domain::track::Fix;
 use holdfast_replica::replica::{Context, documents_of};
 use holdfast_store::error::StoreError;
 use rand_chacha::rand_core::Rng;
@@ -70,6 +71,7 @@ impl Core {
         }
         let hlc = self.clock.tick(step.now);
         let context = Context { author: self.credential.author(), hlc, from: &self.credential.device.name };
+        let reported: Vec<_> = ready.iter().filter_map(reported).collect();
         let (places, edits): (Vec<_>, Vec<_>) = ready.into_iter().map(|ready| (ready.place, ready.edit)).unzip();
         let draft = self.replica.draft(&context, &edits);
         for (place, outcome) in places.into_iter().zip(draft.outcomes) {
@@ -83,6 +85,9 @@ impl Core {
         if !draft.patches.is_empty() {
             step.dirty = true;
             step.show(&draft.patches)?;
+        }
+        for (_, mission, unit, fix) in reported.iter().filter(|(place, ..)| matches!(outcomes[*place], Some(Ok(_)))) {
+            self.keep_fix(step, *mission, *unit, fix)?;
         }
         Ok(())
     }
@@ -132,6 +137,14 @@ impl Core {
         step.txn.put_meta("numbers", &next.to_le_bytes())?;
         step.dirty = true;
         Ok(format!("{}-{next}", self.config.device.name))
+    }
+}
+
+/// A position that somebody reports here. One that the engine adds is already among the fixes of its track.
+fn reported(ready: &Ready) -> Option<(usize, MissionId, UnitId, Fix)> {
+    match ready.edit {
+        Edit::PositionReport(mission, unit, fix) => Some((ready.place?, mission, unit, fix)),
+        _ => None,
     }
 }
 

@@ -11,7 +11,7 @@ use holdfast_domain::scope::{Class, StreamId};
 
 use crate::counters::Counters;
 use crate::held::Held;
-use crate::marks::Marks;
+use crate::marks::{Covered, Marks};
 use crate::pace::Pace;
 use crate::push::Loaded;
 use crate::resume::Resume;
@@ -292,7 +292,8 @@ impl Protocol {
         let Memory { heads, credentials, forks, bases, marks: known } = memory;
         let mut marks = Marks::default();
         for (mark, arrivals) in known {
-            marks.set(mark, arrivals);
+            // What was told of registers is not remembered over a start.
+            marks.set(mark, Covered { chains: arrivals, latest: 0 });
         }
         Self {
             held: Held::new(&config.credential, heads, credentials, forks),

@@ -8,6 +8,8 @@ use holdfast_domain::record::Patch;
 use holdfast_domain::scope::{Scope, StreamKind};
 use holdfast_domain::track::{Fix, UnitPosition};
 
+use crate::segment;
+
 /// The rows of an entry and its hybrid time. A mission's feed in another scope, or the org's in a mission, shows
 /// nothing; so does a document's entry, which means something only within its document.
 pub(crate) fn read(entry: &Entry) -> Result<(Vec<Patch>, Hlc), BodyError> {
@@ -18,7 +20,10 @@ pub(crate) fn read(entry: &Entry) -> Result<(Vec<Patch>, Hlc), BodyError> {
             (sent, Some(Patch::Message(Message { id, mission, channel, from, author, sent, text })))
         }
         (StreamKind::Track, Scope::Mission(mission)) => {
-            let TrackBody::V1 { written, unit, source: _, fixes } = feed::decode(&entry.body)?;
+            let (written, unit, fixes) = match feed::decode(&entry.body)? {
+                TrackBody::V1 { written, unit, source: _, fixes } => (written, unit, fixes),
+                TrackBody::V2 { written, unit, source: _, segment } => (written, unit, segment::open(&segment)?),
+            };
             let fixes = in_order(fixes);
             (written, (!fixes.is_empty()).then_some(Patch::Fixes { mission, unit, fixes }))
         }

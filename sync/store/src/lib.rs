@@ -12,6 +12,7 @@ pub mod views;
 
 pub mod error;
 pub mod peers;
+pub mod pending;
 pub mod schema;
 pub mod snapshots;
 

@@ -10,6 +10,7 @@ pub mod mallory;
 pub mod oracle;
 pub mod record;
 pub mod story;
+pub mod vehicle;
 pub mod world;
 
 pub mod craft;
