@@ -19,6 +19,7 @@ pub mod conflict;
 pub mod edit;
 pub mod feed;
 pub mod field;
+pub mod floor;
 pub mod incident;
 pub mod message;
 pub mod mission;
