@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bytes::byte_id;
 use crate::entry::{Digest, stream_bytes};
-use crate::identity::AuthorId;
+use crate::identity::{AuthorId, Credential};
 use crate::scope::{Family, StreamId, StreamKind};
 
 byte_id! {
@@ -57,6 +57,8 @@ pub struct Floor {
     pub number: u32,
     /// How far the command post holds each author durably, with the chain digest there.
     pub heads: Vec<(AuthorId, u64, Digest)>,
+    /// Who these authors are: whoever begins at the floor gets no entry of many of them.
+    pub credentials: Vec<Credential>,
     /// What replaces the entries below.
     pub reason: FloorReason,
     /// When the command post held all that, Unix milliseconds by its clock: age is counted from here.
@@ -91,7 +93,10 @@ impl Floor {
         let mut authors: Vec<AuthorId> = self.heads.iter().map(|(author, ..)| *author).collect();
         authors.sort_unstable();
         authors.dedup();
-        fits && self.number >= 1 && authors.len() == self.heads.len() && self.heads.iter().all(|(_, seq, _)| *seq >= 1)
+        fits && self.number >= 1
+            && authors.len() == self.heads.len()
+            && self.heads.iter().all(|(_, seq, _)| *seq >= 1)
+            && self.credentials.iter().all(|credential| authors.binary_search(&credential.author()).is_ok())
     }
 
     /// How far an author is covered, with the chain digest there.

@@ -28,6 +28,7 @@ pub mod power;
 pub mod query;
 pub mod record;
 pub mod refusal;
+pub mod retention;
 pub mod task;
 pub mod track;
 pub mod unit;

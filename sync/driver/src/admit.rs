@@ -39,6 +39,7 @@ impl Core {
             }
         }
         self.keep(step, entries)?;
+        self.take_floors(step, &allowed)?;
         let merged = self.replica.merge(&allowed);
         for key in merged.refused {
             self.quarantine(step, key, "it is no change that this document can take")?;

@@ -20,3 +20,4 @@ mod doctor;
 mod documents;
 mod gesture;
 mod peers;
+pub mod retention;

@@ -28,6 +28,7 @@ use crate::engine::{Engine, EngineConfig};
 use crate::event::{Command, Event, Ticket};
 use crate::handle::{Handle, Readers, Request};
 use crate::offline::parcel_reader;
+use crate::retention::Retention;
 
 /// Why a node does not start. Nothing was changed, save where the variant says so.
 #[derive(Debug, thiserror::Error)]
@@ -212,7 +213,7 @@ pub async fn start(dir: &DataDir, config: NodeConfig) -> Result<Running, StartEr
     let (key, membership) = member(dir)?;
     let authority = dir.authority().exists().then(|| Authority::load(&dir.authority())).transpose()?;
     let clock = SystemClock::start();
-    let engine = open_engine(dir, &key, &membership, authority.clone(), clock.now())?;
+    let engine = open_engine(dir, &key, &membership, authority.clone(), config.retention.clone(), clock.now())?;
     let (transport, links) = Transport::bind(transport_config(dir, &config, &engine)?, &key, &membership)?;
     let peer_address = transport.local_addr();
     let mut enrol_requests = None;
@@ -265,6 +266,7 @@ pub(crate) fn open_engine(
     key: &DeviceKey,
     membership: &Membership,
     authority: Option<Authority>,
+    retention: Retention,
     now: Now,
 ) -> Result<Engine, StartError> {
     let mut seed = [0; 32];
@@ -276,6 +278,7 @@ pub(crate) fn open_engine(
         authority,
         seed,
         floor_ms: membership.credential.issued_ms,
+        retention,
     };
     Ok(Engine::open(Store::open(&dir.database())?, config, now)?)
 }
@@ -464,6 +467,12 @@ pub(crate) fn log(notice: &Notice) {
         Notice::PeerRefused { device, reason } => {
             let device = device.map(|device| device.to_string());
             tracing::warn!(device, reason = reason.as_str(), "a peer was turned away");
+        }
+        Notice::Reset { stream, entries } => {
+            tracing::warn!(%stream, entries, "this node was behind: it goes on without older entries, which the command post keeps");
+        }
+        Notice::Turned { stream, generation, late } => {
+            tracing::info!(%stream, generation, late, "a document goes on in another generation");
         }
         Notice::CommitFailed(fault) => {
             tracing::error!(fault, "nothing was saved in this step; free space or check the disk");

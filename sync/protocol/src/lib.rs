@@ -25,4 +25,5 @@ mod duplicate;
 mod verify;
 
 mod counters;
+mod floors;
 mod held;

@@ -250,10 +250,12 @@ impl Push {
             .filter_map(|(author, head)| {
                 let chain = (stream, author);
                 let first = match self.asked.get(&chain) {
-                    Some(asked) => asked.next,
+                    // Whoever has nothing of a chain begins at its floor, whatever it asks for.
+                    Some(asked) if theirs.seq(stream, author) == 0 => asked.next.max(held.first_for(stream, author, 0)),
+                    Some(asked) => asked.next.max(held.base(stream, author).saturating_add(1)),
                     None if unasked && !self.refused.contains(&chain) => {
                         let sent = self.sent.get(&chain).copied().unwrap_or(0);
-                        sent.max(theirs.seq(stream, author)).saturating_add(1)
+                        held.first_for(stream, author, theirs.seq(stream, author)).max(sent.saturating_add(1))
                     }
                     None => return None,
                 };

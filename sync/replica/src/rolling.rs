@@ -62,6 +62,15 @@ struct LateField {
 }
 
 impl Late {
+    /// Takes over what another author of the same device has still to say.
+    pub fn extend(&mut self, other: Self) {
+        for (id, record) in other.records {
+            let known = self.records.entry(id).or_default();
+            known.birth.extend(record.birth);
+            known.fields.extend(record.fields);
+        }
+    }
+
     /// Whether there is nothing to say again.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()

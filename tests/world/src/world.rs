@@ -15,6 +15,7 @@ use holdfast_driver::engine::{Engine, EngineConfig};
 use holdfast_driver::event::{Command, EditOptions, Event, Ticket};
 use holdfast_driver::parcel::ParcelReader;
 use holdfast_driver::parcel::sealing::ParcelKey;
+use holdfast_driver::retention::Retention;
 use holdfast_store::store::Store;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -65,6 +66,8 @@ pub struct World {
     pub bytes_sent: u64,
     /// Frames handed to links.
     pub frames_sent: u64,
+    /// How long nodes that are switched on from now on keep things, and when documents roll.
+    pub retention: Retention,
     /// Entries and edits acknowledged to people, to be found again at the end.
     pub acknowledged: Vec<Outcome>,
 }
@@ -98,6 +101,7 @@ impl World {
             replies: BTreeMap::new(),
             bytes_sent: 0,
             frames_sent: 0,
+            retention: Retention::default(),
             acknowledged: Vec::new(),
         }
     }
@@ -106,7 +110,7 @@ impl World {
     pub fn node(&mut self, name: &str) -> usize {
         let mut key = [0; 32];
         self.rng.fill_bytes(&mut key);
-        let role = if name == "hub" { DeviceRole::Hub } else { DeviceRole::Node };
+        let role = if name.starts_with("hub") { DeviceRole::Hub } else { DeviceRole::Node };
         let device = self.vouch(&key, name, role);
         self.push_node(Node {
             engine: None,
@@ -186,6 +190,7 @@ impl World {
             authority: None,
             seed,
             floor_ms: 0,
+            retention: self.retention.clone(),
         };
         this.engine = Some(Engine::open(store, config, now).expect("a store that a power cut left opens"));
         let links: Vec<usize> = (0..self.links.len()).filter(|&link| self.links[link].ends.contains(&node)).collect();
@@ -394,6 +399,14 @@ impl World {
         let ticket = Ticket(self.serial);
         self.step(node, vec![Event::Command(ticket, command)]);
         self.replies.remove(&ticket).expect("a node that is on answers")
+    }
+
+    /// Hands a frame of a bent program at one node to another, if they are connected.
+    pub fn deliver(&mut self, from: usize, to: usize, frame: Vec<u8>) {
+        let between = |link: &Link| link.up && link.ends.contains(&from) && link.ends.contains(&to);
+        let Some(link) = self.links.iter().find(|link| between(link)) else { return };
+        let id = link.ids[usize::from(link.ends[1] == to)];
+        self.step(to, vec![Event::Frame { link: id, bytes: frame }]);
     }
 
     /// What a node proves and reads parcels with.

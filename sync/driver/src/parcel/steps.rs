@@ -157,7 +157,7 @@ impl Core {
                 let told =
                     new.after.iter().filter(|chain| chain.author == author && chain.stream == stream.to_string());
                 let there = told.map(|chain| chain.last).max().unwrap_or(0).max(held.seq(stream, author));
-                let first = there.saturating_add(1);
+                let first = there.max(self.protocol.base(stream, author)).saturating_add(1);
                 if first <= head.seq {
                     streams.entry(stream).or_default().push((author, first, head.seq));
                     plan.credentials.extend(self.protocol.credential(author).cloned());
@@ -218,9 +218,15 @@ impl Core {
         if taken.fresh.is_empty() {
             return Ok(());
         }
+        for (author, seq, digest) in taken.jumps {
+            let passed = step.txn.jump(stream, author, seq, digest)?;
+            self.floors.passed(stream, passed);
+        }
         self.admit(step, &taken.fresh, &taken.credentials)?;
         let entries = taken.fresh.iter().map(|entry| (entry.key, entry.digest)).collect();
-        self.say(step, Input::Committed { from: None, entries, credentials: taken.credentials })
+        self.say(step, Input::Committed { from: None, entries, credentials: taken.credentials })?;
+        let news: Vec<Input> = self.floors.news().collect();
+        news.into_iter().try_for_each(|input| self.say(step, input))
     }
 }
 
