@@ -3,11 +3,12 @@
 use holdfast_domain::entry::Digest;
 use holdfast_domain::floor::Floor;
 use holdfast_domain::frame::{LinkId, PackRange};
-use holdfast_domain::identity::AuthorId;
+use holdfast_domain::identity::{AuthorId, DeviceRole};
 use holdfast_domain::scope::{Family, StreamId};
 
 use crate::counters;
 use crate::protocol::{Effect, Protocol};
+use crate::session::Link;
 
 impl Protocol {
     pub(crate) fn floors_came(&mut self, floors: Vec<Floor>) {
@@ -43,6 +44,13 @@ impl Protocol {
         }
     }
 
+    /// Whether some neighbour holds more of a chain and has not yet shown that it begins above what is held here: a
+    /// command post, which is to keep everything, waits for it.
+    fn may_come(&self, stream: StreamId, author: AuthorId, held: u64) -> bool {
+        let open = self.links.values().filter_map(Link::open);
+        open.into_iter().any(|open| open.theirs.seq(stream, author) > held && !open.asks.has_gap(stream, author))
+    }
+
     /// Where a chain could go on before this run, if what is missing there is covered by a floor: the peer begins above,
     /// so it does not have it.
     pub(crate) fn landing(&self, stream: StreamId, range: &PackRange) -> Option<(u64, Digest)> {
@@ -53,6 +61,9 @@ impl Protocol {
             return None;
         }
         let digest = self.held.floor_at(stream, author, before)?;
+        if self.config.credential.device.role == DeviceRole::Hub && self.may_come(stream, author, held) {
+            return None;
+        }
         (digest.short() == range.base).then_some((before, digest))
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use holdfast_domain::entry::Digest;
+use holdfast_domain::feed::{self, ControlBody};
 use holdfast_domain::floor::{Floor, FloorReason, Generation, GenerationTag};
 use holdfast_domain::identity::AuthorId;
 use holdfast_domain::scope::{Family, StreamId};
@@ -11,7 +12,7 @@ use holdfast_store::error::StoreError;
 use holdfast_store::floors::FloorRow;
 use holdfast_store::store::Store;
 
-use crate::retention::Retention;
+use crate::retention::{CONTROL, Retention};
 
 /// What is known of floors; all but the news and the waiting times lies on disk.
 #[derive(Debug, Default)]
@@ -53,7 +54,11 @@ pub(crate) fn ended_by(floor: &Floor) -> Option<GenerationTag> {
 impl Floors {
     pub(crate) fn load(store: &Store) -> Result<Self, StoreError> {
         let mut floors = Self { moved: true, ..Self::default() };
-        for row in store.floors()? {
+        let mut rows = store.floors()?;
+        if rows.is_empty() {
+            rows = from_control(store)?;
+        }
+        for row in rows {
             floors.rows.entry(row.floor.stream).or_default().push(row);
         }
         floors.generations = store.generations()?.into_iter().collect();
@@ -181,6 +186,17 @@ impl Floors {
     pub(crate) fn saved_bytes(&self, stream: StreamId) -> usize {
         self.saved_bytes.get(&stream).copied().unwrap_or(0)
     }
+}
+
+/// The floors in `control`: what a program that knew none has kept as it came.
+fn from_control(store: &Store) -> Result<Vec<FloorRow>, StoreError> {
+    let aside = store.quarantined()?;
+    let entries = store.feed_entries(CONTROL, 0, usize::MAX >> 1)?.into_iter().map(|(_, entry)| entry);
+    let floors = entries.filter(|entry| !aside.contains(&entry.key)).filter_map(|entry| {
+        let Ok(ControlBody::FloorV1 { floor, .. }) = feed::decode(&entry.body) else { return None };
+        floor.is_sound().then_some(FloorRow { author: entry.key.author, seq: entry.key.seq, floor })
+    });
+    Ok(floors.collect())
 }
 
 /// How far each author is covered by any of these floors.
