@@ -30,7 +30,7 @@ pub(crate) struct Held {
     /// Chain digests that floors name.
     floors: BTreeMap<(StreamId, AuthorId), BTreeMap<u64, Digest>>,
     /// Where whoever holds nothing of a chain begins.
-    starts: BTreeMap<(StreamId, AuthorId), u64>,
+    starts: BTreeMap<StreamId, BTreeMap<AuthorId, u64>>,
 }
 
 impl Held {
@@ -125,17 +125,14 @@ impl Held {
         self.floors.get(&(stream, author))?.get(&seq).copied()
     }
 
-    /// Whoever holds nothing of this chain begins after this number.
-    pub(crate) fn begin_after(&mut self, stream: StreamId, author: AuthorId, seq: u64) {
-        let start = self.starts.entry((stream, author)).or_default();
-        *start = seq.max(*start);
+    /// Whoever holds nothing of these chains begins after these numbers, and of others of the stream with the first.
+    pub(crate) fn begin_after(&mut self, stream: StreamId, heads: Vec<(AuthorId, u64)>) {
+        self.starts.insert(stream, heads.into_iter().collect());
     }
 
-    /// The first number that a peer is sent which holds a chain up to `theirs`: what is not held cannot be sent, and
-    /// whoever holds nothing begins at a floor.
-    pub(crate) fn first_for(&self, stream: StreamId, author: AuthorId, theirs: u64) -> u64 {
-        let start = if theirs == 0 { self.starts.get(&(stream, author)).copied().unwrap_or(0) } else { theirs };
-        start.max(self.base(stream, author)).saturating_add(1)
+    /// Where whoever holds nothing of a chain begins: after this number.
+    pub(crate) fn start(&self, stream: StreamId, author: AuthorId) -> u64 {
+        self.starts.get(&stream).and_then(|heads| heads.get(&author)).copied().unwrap_or(0)
     }
 
     /// The entry up to which a chain is not held any more; 0 if it is held whole.

@@ -372,11 +372,7 @@ impl Protocol {
                 self.config.credential = credential;
             }
             Input::Floors(floors) => self.floors_came(floors),
-            Input::Settled { stream, heads } => {
-                for (author, seq) in heads {
-                    self.held.begin_after(stream, author, seq);
-                }
-            }
+            Input::Settled { stream, heads } => self.held.begin_after(stream, heads),
             Input::Based { stream, author, seq, digest } => self.based(stream, author, (seq, digest), &mut out),
             Input::Pause { device, paused } => self.pause(device, paused, &mut out),
             Input::Tick => self.tick(now, &mut out),
