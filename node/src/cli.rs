@@ -14,6 +14,7 @@ mod mission;
 mod node;
 mod parcel;
 pub mod peers;
+mod retention;
 mod shell;
 mod task;
 mod track;
@@ -91,6 +92,9 @@ pub enum NodeCommand {
     /// Entries in a file: made, looked into, taken in; by USB stick, by a carrier, or as QR codes
     #[command(subcommand)]
     Parcel(parcel::Parcel),
+    /// What is kept of each stream, and what lies below a floor
+    #[command(subcommand)]
+    Retention(retention::Retention),
     /// Follows changes as they come, one JSON object a line
     Events(events::Events),
     /// Prints completions for a shell
@@ -121,6 +125,7 @@ pub fn run(global: &Global, command: NodeCommand, extra: ExtraRoutes<'_>) -> any
         NodeCommand::Conflict(args) => conflict::run(global, args),
         NodeCommand::Import(args) => import::run(global, args),
         NodeCommand::Parcel(args) => parcel::run(global, args),
+        NodeCommand::Retention(args) => retention::run(global, &args),
         NodeCommand::Events(args) => events::run(global, &args),
         NodeCommand::Completions(args) => {
             shell::completions(&args);

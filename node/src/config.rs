@@ -101,7 +101,7 @@ pub enum ConfigError {
 }
 
 /// What each field takes, for the message when it got something else.
-const ALLOWED: [(&str, &str); 20] = [
+const ALLOWED: [(&str, &str); 26] = [
     ("http_listen", "an IP address and port in quotes, such as \"127.0.0.1:7480\"; port 0 takes a free one"),
     ("http_remote", "true or false, without quotes"),
     ("http_hosts", "a list of host names, such as [\"node.example\"]"),
@@ -121,6 +121,12 @@ const ALLOWED: [(&str, &str); 20] = [
     ("poll_s", "whole seconds from 1 to 3600"),
     ("low_percent", "whole percents from 2 to 95"),
     ("critical_percent", "whole percents from 1 to 94, below low_percent"),
+    ("document_days", "whole days from 0 to 36500"),
+    ("message_days", "whole days from 0 to 36500"),
+    ("track_days", "whole days from 0 to 36500"),
+    ("generation_changes_max", "a number of changes from 10 to 50000"),
+    ("generation_bytes_max", "bytes from 4096 to 2097152"),
+    ("late_wait_s", "whole seconds"),
     ("mdns_interfaces", "a list of interface names or addresses, such as [\"wlan0\"]"),
 ];
 

@@ -14,6 +14,7 @@ mod node;
 mod parcels;
 mod positions;
 mod request;
+mod retention;
 mod tasks;
 mod units;
 
@@ -71,6 +72,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(conflicts::router())
         .merge(imports::router())
         .merge(parcels::router())
+        .merge(retention::router())
         .merge(events::router());
     OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", resources)
 }

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Hlc;
+use crate::floor::Floor;
 use crate::id::{MessageId, UnitId};
 use crate::identity::DeviceCredential;
 use crate::message::Channel;
@@ -63,6 +64,13 @@ pub enum ControlBody {
         written: Hlc,
         /// The org's word for the device.
         device: DeviceCredential,
+    },
+    /// A stream is held so far for good.
+    FloorV1 {
+        /// When it was written, hybrid time.
+        written: Hlc,
+        /// How far, and what replaces it.
+        floor: Floor,
     },
 }
 

@@ -42,6 +42,7 @@ impl Core {
         for entry in &allowed {
             step.out.extend(self.whereabouts(entry).map(Effect::Learned));
         }
+        self.take_floors(step, &allowed)?;
         let merged = self.replica.merge(&allowed);
         for key in merged.refused {
             self.quarantine(step, key, "it is no change that this document can take")?;

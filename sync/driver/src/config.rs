@@ -6,6 +6,8 @@ use holdfast_transport::peers::PeerAddress;
 use holdfast_transport::profile::LinkProfile;
 use serde::{Deserialize, Serialize};
 
+use crate::retention::Retention;
+
 /// Settings of a node. Every field has a safe default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -26,6 +28,8 @@ pub struct NodeConfig {
     pub link_profile: Option<String>,
     /// The most that is sent on one link, bits a second, from 1,000; for links that are shared or paid for. Default: none.
     pub link_ceiling_bps: Option<u64>,
+    /// How long things are kept, and when documents roll.
+    pub retention: Retention,
     /// Whether to find peers by mDNS. Default off, since the default address is this machine's alone.
     pub mdns: bool,
     /// Interfaces for mDNS, by name or address; empty: every one but loopback.
@@ -42,6 +46,7 @@ impl Default for NodeConfig {
             peers: Vec::new(),
             link_profile: None,
             link_ceiling_bps: None,
+            retention: Retention::default(),
             mdns: false,
             mdns_interfaces: Vec::new(),
         }
@@ -66,6 +71,7 @@ impl NodeConfig {
     pub fn check(&self) -> Result<(), BadSetting> {
         self.profile()?;
         self.peer_addresses()?;
+        self.retention.check()?;
         match self.link_ceiling_bps {
             Some(bps) if bps < LINK_CEILING_BPS_MIN => Err(BadSetting {
                 field: "link_ceiling_bps",

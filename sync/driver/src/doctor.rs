@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_domain::api::DoctorReport;
 use holdfast_domain::entry::{Digest, Entry, digest_after};
+use holdfast_domain::floor::Generation;
 use holdfast_domain::identity::AuthorId;
 use holdfast_domain::record::Patch;
 use holdfast_domain::scope::{Family, Scope, StreamId};
@@ -34,7 +35,7 @@ impl Core {
                 let chain = self.walk_chain(store, stream, author, (seq, digest), &mut report)?;
                 entries.extend(chain.into_iter().filter(|entry| !quarantined.contains(&entry.key)));
             }
-            rebuild(store, stream, &entries, &mut patches, &mut report)?;
+            rebuild(store, stream, self.floors.generation(stream), &entries, &mut patches, &mut report)?;
         }
         compare_views(store, &patches, &mut report)?;
         Ok(report)
@@ -51,18 +52,23 @@ impl Core {
     ) -> Result<Vec<Entry>, StoreError> {
         let register = stream.kind.family() == Family::Register;
         let key = self.protocol.credential(author).map(|credential| credential.device.key);
+        // Below where a chain begins here some entries may still be stored; a document of an earlier generation needs them.
+        let base = store.chain_base(stream, author)?;
+        let base_seq = base.map_or(0, |(seq, _)| seq);
+        let below = store.entries_between(stream, author, 1, base_seq)?;
         let mut chain: Vec<Entry> = Vec::new();
-        let mut previous = None;
-        let mut signed = 0;
+        let mut previous = base.map(|(_, digest)| digest);
+        // A floor signed by a command post stands for the digest there.
+        let mut signed = base_seq;
         loop {
-            let first = chain.last().map_or(1, |entry| entry.key.seq + 1);
+            let first = chain.last().map_or(base_seq, |entry| entry.key.seq) + 1;
             let portion = store.run(stream, &[(author, first)], usize::MAX, PORTION_ENTRIES)?;
             if portion.is_empty() {
                 break;
             }
             for entry in portion {
                 report.entries += 1;
-                let expected = if register { entry.key.seq } else { chain.len() as u64 + 1 };
+                let expected = if register { entry.key.seq } else { base_seq + chain.len() as u64 + 1 };
                 if entry.key.seq != expected || digest_after(&entry.key, previous, &entry.body) != entry.digest {
                     report.faults.push(format!("{stream}: entry {} of {author} breaks its chain", entry.key.seq));
                 }
@@ -77,14 +83,14 @@ impl Core {
                 chain.push(entry);
             }
         }
-        let last = chain.last().map(|entry| (entry.key.seq, entry.digest));
+        let last = chain.last().map(|entry| (entry.key.seq, entry.digest)).or(base);
         if last != Some(head) {
             report.faults.push(format!("{stream}: the head of {author} is not its newest entry"));
         }
         if signed < head.0 {
             report.faults.push(format!("{stream}: the newest entries of {author} are not covered by a signature"));
         }
-        Ok(chain)
+        Ok(below.into_iter().chain(chain).collect())
     }
 }
 
@@ -92,6 +98,7 @@ impl Core {
 fn rebuild(
     store: &Store,
     stream: StreamId,
+    generation: Generation,
     entries: &[Entry],
     patches: &mut Vec<Patch>,
     report: &mut DoctorReport,
@@ -105,7 +112,7 @@ fn rebuild(
     }
     report.documents += 1;
     let mut fresh = Replica::new();
-    if let Err(error) = fresh.open(stream, None, &[]) {
+    if let Err(error) = fresh.open_at(stream, generation, None, &[]) {
         report.faults.push(format!("{stream}: cannot be begun: {}", chain(&error)));
         return Ok(());
     }
@@ -115,7 +122,7 @@ fn rebuild(
     }
     let (snapshot, tail) = store.snapshot_and_tail(stream)?;
     let mut kept = Replica::new();
-    match kept.open(stream, snapshot.as_deref(), &tail) {
+    match kept.open_at(stream, generation, snapshot.as_deref(), &tail) {
         Ok(()) if kept.heads(stream) == fresh.heads(stream) => {}
         Ok(()) => report.faults.push(format!("{stream}: the snapshot and its tail differ from the entries")),
         Err(error) => report.faults.push(format!("{stream}: the snapshot does not load: {}", chain(&error))),

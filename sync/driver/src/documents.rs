@@ -24,6 +24,16 @@ impl Documents {
         }
     }
 
+    /// The document is to be saved with the step under way.
+    pub(crate) fn save_soon(&mut self, stream: StreamId) {
+        self.tails.insert(stream, SNAPSHOT_TAIL_ENTRIES);
+    }
+
+    /// Documents in use.
+    pub(crate) fn open(&self) -> Vec<StreamId> {
+        self.used.keys().copied().collect()
+    }
+
     fn touch(&mut self, stream: StreamId) {
         self.uses += 1;
         self.used.insert(stream, self.uses);
@@ -56,7 +66,7 @@ impl Core {
             let (snapshot, tail) = step.store.snapshot_and_tail(stream)?;
             self.documents.tails.insert(stream, tail.len());
             self.replica
-                .open(stream, snapshot.as_deref(), &tail)
+                .open_at(stream, self.floors.generation(stream), snapshot.as_deref(), &tail)
                 .map_err(|error| StoreError::Document { stream: stream.to_string(), fault: chain(&error) })?;
             for key in step.store.quarantined()?.iter().filter(|key| key.stream == stream) {
                 self.replica.bar(key);
@@ -82,6 +92,7 @@ impl Core {
         for stream in long {
             if let Some(bytes) = self.replica.snapshot(stream) {
                 step.txn.put_snapshot(stream, &bytes)?;
+                self.floors.saved(stream, bytes.len());
                 step.dirty = true;
                 self.documents.tails.insert(stream, 0);
                 *self.counters.entry("snapshots").or_default() += 1;

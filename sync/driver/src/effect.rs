@@ -5,6 +5,7 @@ use holdfast_domain::edit::Outcome;
 use holdfast_domain::frame::{Bye, Carriage, LinkId};
 use holdfast_domain::identity::{AuthorId, DeviceId};
 use holdfast_domain::refusal::Refusal;
+use holdfast_domain::retention::RetentionStatus;
 use holdfast_domain::scope::{Class, StreamId};
 use holdfast_store::error::StoreError;
 use holdfast_transport::learned::Whereabouts;
@@ -30,6 +31,10 @@ pub enum Reply {
     Examined(Result<DoctorReport, StoreError>),
     /// To [`crate::event::Command::Parcel`].
     Parcel(ParcelAnswer),
+    /// To [`crate::event::Command::Roll`] and [`crate::event::Command::Floor`]: the number of the floor.
+    Rolled(Result<u32, Refusal>),
+    /// To [`crate::event::Command::Retention`].
+    Retention(RetentionStatus),
     /// To any command: the disk refused, nothing was changed.
     NotSaved(Refusal),
 }
@@ -97,6 +102,22 @@ pub enum Notice {
         device: Option<DeviceId>,
         /// What it did.
         reason: Bye,
+    },
+    /// This node was behind a floor: it goes on from there without the entries before, which a command post keeps.
+    Reset {
+        /// The stream.
+        stream: StreamId,
+        /// How many entries it passes over.
+        entries: u64,
+    },
+    /// A document goes on in another generation.
+    Turned {
+        /// The document.
+        stream: StreamId,
+        /// The number of the generation.
+        generation: u32,
+        /// Changes in which late edits were said again.
+        late: usize,
     },
     /// A commit failed; the engine has reloaded what is on disk.
     CommitFailed(String),

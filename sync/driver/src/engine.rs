@@ -27,6 +27,8 @@ use crate::documents::Documents;
 use crate::effect::{Effect, Notice, Reply};
 use crate::event::{Command, Event, Ticket};
 use crate::peers::Peers;
+use crate::retention::Retention;
+use crate::retention::floors::Floors;
 
 /// Who this node is, what it may sign, and where its randomness comes from.
 pub struct EngineConfig {
@@ -43,6 +45,8 @@ pub struct EngineConfig {
     pub seed: [u8; 32],
     /// The boot floor of the clock that the caller knows: build time, GPS.
     pub floor_ms: u64,
+    /// How long things are kept, and when documents roll.
+    pub retention: Retention,
 }
 
 /// The engine. Calls of [`Engine::step`] are the only way in; `now` must not fall in its monotonic part.
@@ -61,6 +65,7 @@ pub(crate) struct Core {
     pub(crate) documents: Documents,
     pub(crate) peers: Peers,
     pub(crate) pending: crate::tracks::Pending,
+    pub(crate) floors: Floors,
     pub(crate) rng: ChaCha12Rng,
     /// Marks that peers may name, to be written down with the next commit.
     marks: Vec<(Mark, u64)>,
@@ -159,6 +164,7 @@ impl Engine {
             dirty: false,
             grown_before: store.newest_growth()?,
         };
+        let mut ticked = false;
         for event in events {
             match event {
                 Event::Up { link, device, address, outgoing } => {
@@ -177,6 +183,7 @@ impl Engine {
                     core.say(&mut step, Input::Frame { link, bytes })?;
                 }
                 Event::Tick => {
+                    ticked = true;
                     core.peers.persist(&mut step)?;
                     core.seal_tracks(&mut step)?;
                     core.say(&mut step, Input::Tick)?;
@@ -186,6 +193,8 @@ impl Engine {
             }
         }
         core.introduce_self(&mut step)?;
+        core.seal(&mut step)?;
+        core.follow_floors(&mut step, ticked)?;
         core.seal(&mut step)?;
         core.snapshot_long_tails(&mut step)?;
         let Step { mut out, newest_rev, dirty, .. } = step;
@@ -267,8 +276,10 @@ impl Core {
             store.meta("epoch")?.and_then(|bytes| Some(u32::from_le_bytes(bytes.try_into().ok()?))).unwrap_or(0);
         let credential = Credential { device: config.device.clone(), epoch };
         let peers = Peers::load(store)?;
-        let protocol = speak(store, &config, &credential, &peers, now)?;
+        let floors = Floors::load(store)?;
+        let protocol = speak(store, &config, &credential, &peers, &floors, now)?;
         Ok(Self {
+            floors,
             credential,
             clock: Clock::new(floor),
             protocol,
@@ -291,7 +302,8 @@ impl Core {
         self.credential.epoch = epoch;
         self.peers = Peers::load(store)?;
         self.pending = crate::tracks::Pending::load(store, now)?;
-        self.protocol = speak(store, &self.config, &self.credential, &self.peers, now)?;
+        self.floors = Floors::load(store)?;
+        self.protocol = speak(store, &self.config, &self.credential, &self.peers, &self.floors, now)?;
         self.replica = Replica::new();
         self.documents = Documents::default();
         self.marks.clear();
@@ -324,6 +336,12 @@ impl Core {
                 self.admit(step, &entries, &credentials)?;
                 let entries = entries.iter().map(|entry| (entry.key, entry.digest)).collect();
                 inputs.push_back(Input::Committed { from: Some(link), entries, credentials });
+                inputs.extend(self.floors.news());
+            }
+            Said::Jump { stream, author, seq, digest } => {
+                let passed = step.txn.jump(stream, author, seq, digest)?;
+                step.dirty = true;
+                self.floors.passed(stream, passed);
             }
             Said::Fork { stream, author, seq, rivals } => {
                 step.txn.put_fork(stream, author, seq, &rivals)?;
@@ -408,7 +426,7 @@ impl Core {
     }
 
     /// Signs what this node wrote in the step, one signature for each run and span that a pack can carry, and lets the protocol push it on.
-    fn seal(&mut self, step: &mut Step<'_>) -> Result<(), StoreError> {
+    pub(crate) fn seal(&mut self, step: &mut Step<'_>) -> Result<(), StoreError> {
         let own = std::mem::take(&mut step.own);
         if own.is_empty() {
             return Ok(());
@@ -458,6 +476,9 @@ impl Core {
                 Reply::Done(Ok(()))
             }
             Command::Parcel(request) => Reply::Parcel(self.parcel(step, request)?),
+            Command::Roll { stream } => Reply::Rolled(self.roll_asked(step, stream)?),
+            Command::Floor { stream } => Reply::Rolled(self.floor_asked(step, stream)?),
+            Command::Retention => Reply::Retention(self.retention_status(step.store, step.now)?),
             Command::Doctor => return Ok(()),
         };
         step.reply(ticket, reply);
@@ -470,6 +491,7 @@ fn speak(
     config: &EngineConfig,
     credential: &Credential,
     peers: &Peers,
+    floors: &Floors,
     now: Now,
 ) -> Result<Protocol, StoreError> {
     let forks: BTreeSet<_> = store.forks()?.into_iter().map(|(stream, author, _)| (stream, author)).collect();
@@ -486,6 +508,7 @@ fn speak(
             credentials: store.credentials()?,
             forks: forks.into_iter().collect(),
             bases: peers.bases(),
+            floors: floors.all(),
             marks: store.marks()?,
         },
     );
@@ -496,8 +519,8 @@ fn speak(
 }
 
 fn held_head(row: HeadRow) -> HeldHead {
-    let HeadRow { stream, author, seq, digest, grown } = row;
-    HeldHead { stream, author, seq, digest, arrived: grown }
+    let HeadRow { stream, author, seq, digest, grown, base } = row;
+    HeldHead { stream, author, seq, digest, arrived: grown, base }
 }
 
 /// An error with its causes, in one line.

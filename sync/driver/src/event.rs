@@ -5,6 +5,7 @@ use holdfast_domain::edit::Edit;
 use holdfast_domain::frame::LinkId;
 use holdfast_domain::identity::{DeviceId, PublicKey};
 use holdfast_domain::power::PowerStatus;
+use holdfast_domain::scope::StreamId;
 
 use crate::parcel::steps::ParcelStep;
 
@@ -91,6 +92,18 @@ pub enum Command {
     Reachable(Vec<String>),
     /// One step in making or taking a parcel.
     Parcel(ParcelStep),
+    /// Roll a document to its next generation; only at a command post.
+    Roll {
+        /// The document.
+        stream: StreamId,
+    },
+    /// Say that a feed is held so far for good; only at a command post.
+    Floor {
+        /// The feed.
+        stream: StreamId,
+    },
+    /// What is kept of each stream, and why?
+    Retention,
 }
 
 /// Conditions on edits.

@@ -9,6 +9,8 @@ use holdfast_domain::identity::DeviceId;
 use holdfast_domain::parcel::{ParcelContents, ParcelImported, ParcelNew};
 use holdfast_domain::power::PowerStatus;
 use holdfast_domain::refusal::Refusal;
+use holdfast_domain::retention::{FloorLaid, FloorNew, RetentionStatus};
+use holdfast_domain::scope::{Family, Scope, StreamId};
 use holdfast_store::error::StoreError;
 use holdfast_store::views::Views;
 use holdfast_transport::endpoint::Transport;
@@ -173,6 +175,28 @@ impl Handle {
     pub async fn doctor(&self) -> Result<DoctorReport, Failed> {
         match self.call(Command::Doctor).await? {
             Reply::Examined(result) => result.map_err(Failed::Store),
+            _ => Err(Failed::Stopped),
+        }
+    }
+
+    /// What is kept of each stream.
+    pub async fn retention(&self) -> Result<RetentionStatus, Failed> {
+        match self.call(Command::Retention).await? {
+            Reply::Retention(status) => Ok(status),
+            _ => Err(Failed::Stopped),
+        }
+    }
+
+    /// Rolls a document, or lays a floor under a feed; only at a command post.
+    pub async fn lay_floor(&self, new: FloorNew) -> Result<FloorLaid, Failed> {
+        let stream = StreamId::new(Scope::Mission(new.mission), new.kind);
+        let command = match new.kind.family() {
+            Family::Document => Command::Roll { stream },
+            Family::Feed | Family::Register => Command::Floor { stream },
+        };
+        match self.call(command).await? {
+            Reply::Rolled(result) => Ok(FloorLaid { number: result? }),
+            Reply::NotSaved(refusal) => Err(refusal.into()),
             _ => Err(Failed::Stopped),
         }
     }

@@ -21,4 +21,5 @@ mod documents;
 mod gesture;
 mod peers;
 mod reach;
+pub mod retention;
 mod tracks;

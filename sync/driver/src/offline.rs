@@ -11,6 +11,7 @@ use crate::event::{Command, Event, Ticket};
 use crate::handle::Failed;
 use crate::parcel::sealing::{ParcelKey, Recipient};
 use crate::parcel::{ParcelReader, ParcelRefusal, export, import};
+use crate::retention::Retention;
 use crate::run::{DataDir, StartError, log, member, open_engine};
 
 /// A stopped node.
@@ -43,7 +44,7 @@ impl Offline {
         let clock = SystemClock::start();
         let reader = parcel_reader(dir)?;
         let (key, membership) = member(dir)?;
-        let engine = open_engine(dir, &key, &membership, None, clock.now())?;
+        let engine = open_engine(dir, &key, &membership, None, Retention::default(), clock.now())?;
         Ok(Self { engine, clock, reader, tickets: 0 })
     }
 

@@ -29,6 +29,7 @@ use crate::event::{Command, Event, Ticket};
 use crate::handle::{Handle, Readers, Request};
 use crate::offline::parcel_reader;
 use crate::reach;
+use crate::retention::Retention;
 
 /// Why a node does not start. Nothing was changed, save where the variant says so.
 #[derive(Debug, thiserror::Error)]
@@ -213,7 +214,7 @@ pub async fn start(dir: &DataDir, config: NodeConfig) -> Result<Running, StartEr
     let (key, membership) = member(dir)?;
     let authority = dir.authority().exists().then(|| Authority::load(&dir.authority())).transpose()?;
     let clock = SystemClock::start();
-    let mut engine = open_engine(dir, &key, &membership, authority.clone(), clock.now())?;
+    let mut engine = open_engine(dir, &key, &membership, authority.clone(), config.retention.clone(), clock.now())?;
     let (transport, links) = Transport::bind(transport_config(dir, &config, &engine)?, &key, &membership)?;
     engine.whereabouts()?.into_iter().for_each(|whereabouts| transport.learn(whereabouts));
     let peer_address = transport.local_addr();
@@ -269,6 +270,7 @@ pub(crate) fn open_engine(
     key: &DeviceKey,
     membership: &Membership,
     authority: Option<Authority>,
+    retention: Retention,
     now: Now,
 ) -> Result<Engine, StartError> {
     let mut seed = [0; 32];
@@ -280,6 +282,7 @@ pub(crate) fn open_engine(
         authority,
         seed,
         floor_ms: membership.credential.issued_ms,
+        retention,
     };
     Ok(Engine::open(Store::open(&dir.database())?, config, now)?)
 }
@@ -490,6 +493,12 @@ pub(crate) fn log(notice: &Notice) {
         Notice::PeerRefused { device, reason } => {
             let device = device.map(|device| device.to_string());
             tracing::warn!(device, reason = reason.as_str(), "a peer was turned away");
+        }
+        Notice::Reset { stream, entries } => {
+            tracing::warn!(%stream, entries, "this node was behind: it goes on without older entries, which the command post keeps");
+        }
+        Notice::Turned { stream, generation, late } => {
+            tracing::info!(%stream, generation, late, "a document goes on in another generation");
         }
         Notice::CommitFailed(fault) => {
             tracing::error!(fault, "nothing was saved in this step; free space or check the disk");

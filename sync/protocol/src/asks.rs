@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_domain::frame::Ask;
 use holdfast_domain::identity::AuthorId;
-use holdfast_domain::limits::ASKS_SENT_MAX;
+use holdfast_domain::limits::{ASKS_SENT_MAX, GAP_ASKS_MAX};
 use holdfast_domain::scope::StreamId;
 
 /// The requests of one session. A request once sent arrives or the link dies, so none is ever repeated.
@@ -16,12 +16,29 @@ pub(crate) struct Asks {
     waiting: BTreeMap<(StreamId, AuthorId), (u64, u64)>,
     /// Chains asked for once because of a suspicion; never asked for again in this session.
     suspected: BTreeSet<(StreamId, AuthorId)>,
+    /// Gaps met: where each begins, and how often it was asked for.
+    gaps: BTreeMap<(StreamId, AuthorId), (u64, u32)>,
 }
 
 impl Asks {
     /// Whether this is the first suspicion about a chain in this session.
     pub(crate) fn suspect(&mut self, stream: StreamId, author: AuthorId) -> bool {
         self.suspected.insert((stream, author))
+    }
+
+    /// Whether a gap that begins here may be asked for again.
+    pub(crate) fn may_fill(&mut self, stream: StreamId, author: AuthorId, first: u64) -> bool {
+        let gap = self.gaps.entry((stream, author)).or_insert((first, 0));
+        if gap.0 != first {
+            *gap = (first, 0);
+        }
+        gap.1 += 1;
+        gap.1 <= GAP_ASKS_MAX
+    }
+
+    /// Whether a gap was met in a chain.
+    pub(crate) fn has_gap(&self, stream: StreamId, author: AuthorId) -> bool {
+        self.gaps.contains_key(&(stream, author))
     }
 
     /// Wants a chain from `first` up to `last`. Gives the request to send, if it is not under way and is its turn.

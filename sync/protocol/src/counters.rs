@@ -26,6 +26,10 @@ pub(crate) const RUNS_OF_UNKNOWN_AUTHORS: &str = "runs_of_unknown_authors";
 pub(crate) const RUNS_OF_FROZEN_CHAINS: &str = "runs_of_frozen_chains";
 /// Runs that leave a gap to what is held.
 pub(crate) const RUNS_WITH_GAPS: &str = "runs_with_gaps";
+/// Chains that went on above entries never had, since a floor stands for them.
+pub(crate) const CHAINS_JUMPED: &str = "chains_jumped";
+/// Runs of entries that are not needed any more.
+pub(crate) const RUNS_BELOW_BASE: &str = "runs_below_base";
 /// Runs that could not be checked, since own digests were missing.
 pub(crate) const RUNS_UNPLACED: &str = "runs_unplaced";
 /// Chains of which a peer seems to hold another history.

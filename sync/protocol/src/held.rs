@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_domain::entry::{Digest, EntryKey};
+use holdfast_domain::floor::Floor;
 use holdfast_domain::frontier::{Frontier, Head};
 use holdfast_domain::identity::{AuthorId, Credential};
 use holdfast_domain::scope::StreamId;
@@ -24,6 +25,12 @@ pub(crate) struct Held {
     /// This device's earlier epochs, as long as they are not among the saved.
     former: BTreeMap<AuthorId, Credential>,
     frozen: BTreeSet<(StreamId, AuthorId)>,
+    /// The entry up to which a chain is not held any more.
+    bases: BTreeMap<(StreamId, AuthorId), u64>,
+    /// Chain digests that floors name.
+    floors: BTreeMap<(StreamId, AuthorId), BTreeMap<u64, Digest>>,
+    /// Where whoever holds nothing of a chain begins.
+    starts: BTreeMap<StreamId, BTreeMap<AuthorId, u64>>,
 }
 
 impl Held {
@@ -43,9 +50,15 @@ impl Held {
             saved: credentials.into_iter().map(|credential| (credential.author(), credential)).collect(),
             former: BTreeMap::new(),
             frozen: forks.into_iter().collect(),
+            bases: BTreeMap::new(),
+            floors: BTreeMap::new(),
+            starts: BTreeMap::new(),
         };
         heads.sort_by_key(|head| head.arrived);
-        for HeldHead { stream, author, seq, digest, arrived } in heads {
+        for HeldHead { stream, author, seq, digest, arrived, base } in heads {
+            if base > 0 {
+                held.bases.insert((stream, author), base);
+            }
             held.arrivals = arrived.max(held.arrivals).saturating_sub(1);
             held.grew(&EntryKey { stream, author, seq }, digest);
         }
@@ -100,11 +113,50 @@ impl Held {
         newer
     }
 
+    /// Takes note of what a floor names.
+    pub(crate) fn floor(&mut self, floor: &Floor) {
+        for &(author, seq, digest) in &floor.heads {
+            self.floors.entry((floor.stream, author)).or_default().insert(seq, digest);
+        }
+    }
+
+    /// The digest that a floor names at this number of a chain.
+    pub(crate) fn floor_at(&self, stream: StreamId, author: AuthorId, seq: u64) -> Option<Digest> {
+        self.floors.get(&(stream, author))?.get(&seq).copied()
+    }
+
+    /// Whoever holds nothing of these chains begins after these numbers, and of others of the stream with the first.
+    pub(crate) fn begin_after(&mut self, stream: StreamId, heads: Vec<(AuthorId, u64)>) {
+        self.starts.insert(stream, heads.into_iter().collect());
+    }
+
+    /// Where whoever holds nothing of a chain begins: after this number.
+    pub(crate) fn start(&self, stream: StreamId, author: AuthorId) -> u64 {
+        self.starts.get(&stream).and_then(|heads| heads.get(&author)).copied().unwrap_or(0)
+    }
+
+    /// The entry up to which a chain is not held any more; 0 if it is held whole.
+    pub(crate) fn base(&self, stream: StreamId, author: AuthorId) -> u64 {
+        self.bases.get(&(stream, author)).copied().unwrap_or(0)
+    }
+
+    /// The chain begins after this number here, and goes on from there if it was not held so far: then true.
+    pub(crate) fn based(&mut self, stream: StreamId, author: AuthorId, seq: u64, digest: Digest) -> bool {
+        let base = self.bases.entry((stream, author)).or_default();
+        *base = seq.max(*base);
+        self.grew(&EntryKey { stream, author, seq }, digest)
+    }
+
     /// Takes note of a committed credential. The first one of an author stays.
     pub(crate) fn saved(&mut self, credential: Credential) {
         let author = credential.author();
         self.former.remove(&author);
         self.saved.entry(author).or_insert(credential);
+    }
+
+    /// Every credential, of this node's former authors too.
+    pub(crate) fn credentials(&self) -> impl Iterator<Item = &Credential> {
+        self.saved.values().chain(self.former.values())
     }
 
     pub(crate) fn is_saved(&self, author: AuthorId) -> bool {

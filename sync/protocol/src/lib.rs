@@ -26,4 +26,5 @@ mod duplicate;
 mod verify;
 
 mod counters;
+mod floors;
 mod held;

@@ -25,6 +25,8 @@ pub struct Taken {
     pub own_history: bool,
     /// Entries to store, in order per author, each continuing what is held.
     pub fresh: Vec<Entry>,
+    /// Chains that go on from here first, since floors stand for what the parcel does not have.
+    pub jumps: Vec<(AuthorId, u64, Digest)>,
     /// Credentials of their authors that were not committed before.
     pub credentials: Vec<Credential>,
     /// Entries held already.
@@ -117,7 +119,10 @@ impl Protocol {
             verdicts.push((range, self.judge_run(pack.stream, range, bodies, digests, offered)));
         }
         let harmless = |verdict: &Verdict| {
-            matches!(verdict, Verdict::Duplicate(_) | Verdict::Unplaced | Verdict::Frozen | Verdict::Forged)
+            matches!(
+                verdict,
+                Verdict::Duplicate(_) | Verdict::Below | Verdict::Unplaced | Verdict::Frozen | Verdict::Forged
+            )
         };
         let own = self.held.own_author();
         if verdicts.iter().any(|(range, verdict)| range.author == own && !harmless(verdict)) {
@@ -158,8 +163,9 @@ impl Protocol {
             range,
             seqs,
             bodies,
-            head: self.held.head(stream, range.author),
+            head: self.landing(stream, range).or_else(|| self.held.head(stream, range.author)),
             mine: mine.into_iter().collect(),
+            base: self.held.base(stream, range.author),
         }
         .judge()
     }
@@ -168,8 +174,12 @@ impl Protocol {
         let author = range.author;
         let mut refuse = |reason| taken.refused.push((range.clone(), reason));
         match verdict {
-            Verdict::Duplicate(_) => taken.known += u64::from(range.count),
+            Verdict::Duplicate(_) | Verdict::Below => taken.known += u64::from(range.count),
             Verdict::Extends(entries, _) => {
+                if let Some((seq, digest)) = self.landing(stream, range) {
+                    taken.jumps.push((author, seq, digest));
+                    self.held.based(stream, author, seq, digest);
+                }
                 taken.known += u64::from(range.count) - entries.len() as u64;
                 taken.fresh.extend(entries);
             }

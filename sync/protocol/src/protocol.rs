@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_domain::clock::Now;
 use holdfast_domain::entry::{Digest, Entry, EntryKey};
+use holdfast_domain::floor::Floor;
 use holdfast_domain::frame::{Bye, Carriage, LinkId, Pack, PackForm};
 use holdfast_domain::frontier::{Frontier, Mark};
 use holdfast_domain::identity::{AuthorId, Credential, DeviceId, OrgId, PublicKey};
@@ -109,6 +110,27 @@ pub enum Input {
         /// The credential with the fresh epoch.
         credential: Credential,
     },
+    /// Floors were taken into the commit under way, with credentials of their authors that hold.
+    Floors(Vec<Floor>),
+    /// Whoever holds nothing of these chains is to begin after these numbers.
+    Settled {
+        /// The stream.
+        stream: StreamId,
+        /// The numbers, by author.
+        heads: Vec<(AuthorId, u64)>,
+    },
+    /// A chain begins after this entry here from now on. If it was not held so far it goes on from there: a floor stands
+    /// for what was passed over.
+    Based {
+        /// The stream.
+        stream: StreamId,
+        /// The author.
+        author: AuthorId,
+        /// The number of the entry.
+        seq: u64,
+        /// The chain digest there.
+        digest: Digest,
+    },
     /// An operator wants no session with a device, or wants it again.
     Pause {
         /// The device.
@@ -167,6 +189,18 @@ pub enum Effect {
         entries: Vec<Entry>,
         /// Verified credentials of authors of these entries that were not committed before.
         credentials: Vec<Credential>,
+    },
+    /// Let a chain go on from here in the commit under way, since a floor stands for what is missing before and the peer
+    /// does not have it. An [`Effect::Admit`] of what follows comes after it.
+    Jump {
+        /// The stream.
+        stream: StreamId,
+        /// The author.
+        author: AuthorId,
+        /// The number of the entry after which the chain goes on.
+        seq: u64,
+        /// The chain digest there.
+        digest: Digest,
     },
     /// An author is proved to have written two histories. Its stream is frozen from here on.
     Fork {
@@ -234,6 +268,8 @@ pub struct HeldHead {
     pub digest: Digest,
     /// The commit that brought it, numbered from 1 in order.
     pub arrived: u64,
+    /// The entry up to which the chain is not held any more; 0 if it is held whole.
+    pub base: u64,
 }
 
 /// What a protocol begins with.
@@ -247,6 +283,8 @@ pub struct Memory {
     pub forks: Vec<(StreamId, AuthorId)>,
     /// The last frontier of each peer that was known whole.
     pub bases: Vec<(DeviceId, Frontier)>,
+    /// Floors known.
+    pub floors: Vec<Floor>,
     /// Marks that peers may name, oldest first, each with the newest commit that it covers for sure.
     pub marks: Vec<(Mark, u64)>,
 }
@@ -289,14 +327,16 @@ pub struct Protocol {
 impl Protocol {
     /// A protocol without links, for a node that remembers this.
     pub fn new(config: Config, memory: Memory) -> Self {
-        let Memory { heads, credentials, forks, bases, marks: known } = memory;
+        let Memory { heads, credentials, forks, bases, floors, marks: known } = memory;
         let mut marks = Marks::default();
         for (mark, arrivals) in known {
             // What was told of registers is not remembered over a start.
             marks.set(mark, Covered { chains: arrivals, latest: 0 });
         }
+        let mut held = Held::new(&config.credential, heads, credentials, forks);
+        floors.iter().for_each(|floor| held.floor(floor));
         Self {
-            held: Held::new(&config.credential, heads, credentials, forks),
+            held,
             config,
             links: BTreeMap::new(),
             paused: BTreeSet::new(),
@@ -340,6 +380,9 @@ impl Protocol {
                 self.held.reborn(&credential);
                 self.config.credential = credential;
             }
+            Input::Floors(floors) => self.floors_came(floors),
+            Input::Settled { stream, heads } => self.held.begin_after(stream, heads),
+            Input::Based { stream, author, seq, digest } => self.based(stream, author, (seq, digest), &mut out),
             Input::Pause { device, paused } => self.pause(device, paused, &mut out),
             Input::Spend { bulk_every_s } => {
                 self.thrift.set(bulk_every_s);
@@ -375,6 +418,21 @@ impl Protocol {
     /// The newest number and full digest that this node holds of an author in a stream.
     pub fn digest(&self, stream: StreamId, author: AuthorId) -> Option<(u64, Digest)> {
         self.held.head(stream, author)
+    }
+
+    /// The entry up to which this node does not hold a chain any more; 0 if it holds it whole.
+    pub fn base(&self, stream: StreamId, author: AuthorId) -> u64 {
+        self.held.base(stream, author)
+    }
+
+    /// Every author that a device is known to write or have written as.
+    pub fn authors_of_device(&self, device: DeviceId) -> Vec<AuthorId> {
+        self.held.credentials().filter(|known| known.device.device() == device).map(Credential::author).collect()
+    }
+
+    /// The authors of whom this node holds entries of a stream.
+    pub fn authors_of(&self, stream: StreamId) -> Vec<AuthorId> {
+        self.held.heads_of(stream).map(|(author, _)| author).collect()
     }
 
     /// The credential of an author: this node's own, or one that was committed.

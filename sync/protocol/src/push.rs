@@ -7,7 +7,7 @@ use holdfast_domain::clock::Now;
 use holdfast_domain::entry::{Digest, Entry};
 use holdfast_domain::frame::{Ack, Ask, Bye, Carriage, Flow, Frame, FrameV1, LinkId, Pack, PackForm, capability};
 use holdfast_domain::frontier::Head;
-use holdfast_domain::identity::{AuthorId, Credential};
+use holdfast_domain::identity::{AuthorId, Credential, DeviceRole};
 use holdfast_domain::limits::{ASKS_SERVED_MAX, FRAME_BYTES_MAX, IN_FLIGHT_PACKS_MAX, PACK_AUTHORS_MAX, PACKET_BYTES};
 use holdfast_domain::scope::{Class, Family, StreamId};
 
@@ -43,6 +43,8 @@ pub(crate) struct Push {
     in_flight_load: BTreeMap<Class, (usize, usize)>,
     /// The one load under way.
     loading: Option<Loading>,
+    /// Whether the peer begins at floors where it holds nothing; a command post is to hold everything.
+    at_floors: bool,
 }
 
 #[derive(Debug)]
@@ -109,7 +111,13 @@ impl Push {
             in_flight: BTreeMap::new(),
             in_flight_load: BTreeMap::new(),
             loading: None,
+            at_floors: true,
         }
+    }
+
+    /// The peer is of this role.
+    pub(crate) fn serves(&mut self, role: DeviceRole) {
+        self.at_floors = role != DeviceRole::Hub;
     }
 
     /// What the peer holds was learned anew: looks again at every scope in which it may lack something.
@@ -258,18 +266,22 @@ impl Push {
         held.heads_of(stream)
             .filter_map(|(author, head)| {
                 let chain = (stream, author);
-                let held_there = theirs.seq(stream, author);
-                let next = self.sent.get(&chain).copied().unwrap_or(0).max(held_there).saturating_add(1);
+                let known = theirs.seq(stream, author);
+                let next = self.sent.get(&chain).copied().unwrap_or(0).max(known).saturating_add(1);
                 let (first, news) = match self.asked.get(&chain) {
                     Some(asked) => (asked.next, asked.next),
                     None if !unasked || self.refused.contains(&chain) => return None,
                     // A packet may be lost, and one after it must not hide what it held: each goes from what the peer
                     // holds for sure, and none overtakes what a stream carries.
                     None if newest && on_stream.contains(&author) => return None,
-                    None if newest => (held_there.saturating_add(1), next),
+                    None if newest => (known.saturating_add(1), next),
                     None => (next, next),
                 };
-                (news <= head.seq).then_some((author, first))
+                // Who has nothing of a chain begins at its floor, whatever it asks for; and what is not held here cannot
+                // be sent.
+                let floor = if known == 0 && self.at_floors { held.start(stream, author) } else { 0 };
+                let first = first.max(floor.max(held.base(stream, author)).saturating_add(1));
+                (first.max(news) <= head.seq).then_some((author, first))
             })
             .take(PACK_AUTHORS_MAX)
             .collect()

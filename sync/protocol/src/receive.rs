@@ -20,6 +20,8 @@ struct Judged {
     count: usize,
     last: u64,
     verdict: Verdict,
+    /// Where the chain goes on before the run, if entries before it are passed over.
+    landing: Option<(u64, Digest)>,
 }
 
 impl Protocol {
@@ -111,6 +113,7 @@ impl Protocol {
             let seqs = range.seqs().ok_or(Bye::BadFrame)?;
             let last = seqs.last().copied().ok_or(Bye::BadFrame)?;
             let credential = self.held.credential(range.author).or_else(|| offered.get(&range.author));
+            let landing = self.landing(pack.stream, range);
             let verdict = match credential {
                 None => Verdict::Unknown,
                 Some(_) if self.held.is_frozen(pack.stream, range.author) => Verdict::Frozen,
@@ -121,15 +124,16 @@ impl Protocol {
                     range,
                     seqs,
                     bodies,
-                    head: self.held.head(pack.stream, range.author),
+                    head: landing.or_else(|| self.held.head(pack.stream, range.author)),
                     mine: mine.remove(&range.author).unwrap_or_default().into_iter().collect(),
+                    base: self.held.base(pack.stream, range.author),
                 }
                 .judge(),
             };
             if verdict == Verdict::Forged {
                 return Err(Bye::BadSignature);
             }
-            verdicts.push(Judged { author: range.author, count: range.count as usize, last, verdict });
+            verdicts.push(Judged { author: range.author, count: range.count as usize, last, verdict, landing });
         }
         Ok(verdicts)
     }
@@ -141,9 +145,10 @@ impl Protocol {
         if stale && stream.kind.class() > Class::P0 {
             self.came_twice(link);
         }
-        for Judged { author, count, last, verdict } in verdicts {
+        for Judged { author, count, last, verdict, landing } in verdicts {
             let own = author == self.held.own_author();
-            let at_odds = !matches!(verdict, Verdict::Duplicate(_) | Verdict::Unplaced | Verdict::Frozen);
+            let at_odds =
+                !matches!(verdict, Verdict::Duplicate(_) | Verdict::Below | Verdict::Unplaced | Verdict::Frozen);
             if own && at_odds {
                 self.own_history(stream, last, out);
             }
@@ -159,6 +164,10 @@ impl Protocol {
                     self.ask(link, stream, author, first, last, out);
                 }
                 Verdict::Extends(entries, digest) => {
+                    if let Some((seq, before)) = landing {
+                        out.push(Effect::Jump { stream, author, seq, digest: before });
+                        self.based(stream, author, (seq, before), out);
+                    }
                     self.counters.add(counters::ENTRIES_RECEIVED, count);
                     self.counters.add(counters::ENTRIES_DUPLICATE, count - entries.len());
                     self.proved(link, stream, author, last, digest, out);
@@ -166,11 +175,19 @@ impl Protocol {
                 }
                 Verdict::Gap(first) => {
                     self.counters.one(counters::RUNS_WITH_GAPS);
-                    self.ask(link, stream, author, first, last, out);
+                    if self.open_mut(link).is_some_and(|open| open.asks.may_fill(stream, author, first)) {
+                        self.ask(link, stream, author, first, last, out);
+                    } else {
+                        self.arrived(link, stream, author, last, out);
+                    }
                 }
                 Verdict::Suspect => self.suspect(link, stream, author, 1, last, out),
                 Verdict::Forked(seq, rivals) => {
                     self.forked(link, stream, author, seq, rivals, out);
+                    self.arrived(link, stream, author, last, out);
+                }
+                Verdict::Below => {
+                    self.counters.one(counters::RUNS_BELOW_BASE);
                     self.arrived(link, stream, author, last, out);
                 }
                 Verdict::Unknown => self.counters.one(counters::RUNS_OF_UNKNOWN_AUTHORS),
@@ -219,12 +236,27 @@ impl Protocol {
         self.arrived(link, stream, author, last, out);
     }
 
-    fn arrived(&mut self, link: LinkId, stream: StreamId, author: AuthorId, last: u64, out: &mut Vec<Effect>) {
+    pub(crate) fn arrived(
+        &mut self,
+        link: LinkId,
+        stream: StreamId,
+        author: AuthorId,
+        last: u64,
+        out: &mut Vec<Effect>,
+    ) {
         let ask = self.open_mut(link).and_then(|open| open.asks.arrived(stream, author, last));
         self.send_ask(link, ask, out);
     }
 
-    fn ask(&mut self, link: LinkId, stream: StreamId, author: AuthorId, first: u64, last: u64, out: &mut Vec<Effect>) {
+    pub(crate) fn ask(
+        &mut self,
+        link: LinkId,
+        stream: StreamId,
+        author: AuthorId,
+        first: u64,
+        last: u64,
+        out: &mut Vec<Effect>,
+    ) {
         let ask = self.open_mut(link).and_then(|open| open.asks.want(stream, author, first, last));
         self.send_ask(link, ask, out);
     }

@@ -310,6 +310,7 @@ impl Protocol {
         state.stage = Stage::Open;
         let open = &mut state.open;
         open.capabilities = greeting.capabilities;
+        open.push.serves(credential.device.role);
         open.agreed.greeted(greeting.flow);
         open.offered.insert(credential.author(), credential.clone());
         self.counters.one(counters::GREETINGS);

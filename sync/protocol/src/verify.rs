@@ -21,6 +21,8 @@ pub(crate) struct Case<'a> {
     pub(crate) head: Option<(u64, Digest)>,
     /// Digests of entries held, of those that the run touches.
     pub(crate) mine: BTreeMap<u64, Digest>,
+    /// The entry up to which the chain is not held any more; its digest is among `mine`. 0 if it is held whole.
+    pub(crate) base: u64,
 }
 
 /// What a run turned out to be.
@@ -42,6 +44,8 @@ pub(crate) enum Verdict {
     Unknown,
     /// The author's chain is frozen.
     Frozen,
+    /// All of it lies below where the chain begins here.
+    Below,
     /// Own digests needed for the comparison are missing.
     Unplaced,
 }
@@ -90,18 +94,19 @@ impl Case<'_> {
         self.head.filter(|(head, _)| *head == seq).map(|(_, digest)| digest).or_else(|| self.mine.get(&seq).copied())
     }
 
-    /// The entries of the run, digests computed from `previous` on.
-    fn entries(&mut self, mut previous: Option<Digest>) -> Vec<Entry> {
+    /// The entries of the run but for the first `skipped`, digests computed from `previous` on.
+    fn entries(&mut self, skipped: usize, mut previous: Option<Digest>) -> Vec<Entry> {
         let bodies = std::mem::take(&mut self.bodies);
         let mut entries: Vec<Entry> = Vec::with_capacity(bodies.len());
-        for (&seq, body) in self.seqs.iter().zip(bodies) {
+        for (&seq, body) in self.seqs.iter().zip(bodies).skip(skipped) {
             let key = EntryKey { stream: self.stream, author: self.range.author, seq };
             let entry = Entry::next(key, previous, body);
             previous = Some(entry.digest);
             entries.push(entry);
         }
         for &(position, signature) in &self.range.signatures {
-            if let Some(entry) = entries.get_mut(position as usize) {
+            let place = (position as usize).checked_sub(skipped);
+            if let Some(entry) = place.and_then(|place| entries.get_mut(place)) {
                 entry.signature = Some(signature);
             }
         }
@@ -110,7 +115,11 @@ impl Case<'_> {
 
     fn judge_chain(mut self) -> Verdict {
         let held_to = self.held_to();
-        let first = self.range.first;
+        let skipped = (self.base + 1).saturating_sub(self.range.first) as usize;
+        if skipped >= self.seqs.len() {
+            return Verdict::Below;
+        }
+        let first = self.range.first + skipped as u64;
         if first > held_to.saturating_add(1) {
             return Verdict::Gap(held_to + 1);
         }
@@ -118,7 +127,7 @@ impl Case<'_> {
         if first > 1 && before.is_none() {
             return Verdict::Unplaced;
         }
-        let mut entries = self.entries(before);
+        let mut entries = self.entries(skipped, before);
         let Some(newest) = entries.last().map(|entry| entry.digest) else { return Verdict::Unplaced };
         let mut differs = None;
         for (index, entry) in entries.iter().enumerate().take_while(|(_, entry)| entry.key.seq <= held_to) {
@@ -142,14 +151,17 @@ impl Case<'_> {
                 let rivals = entries.drain(index..=index + signed).collect();
                 Verdict::Forked(first + index as u64, rivals)
             }
-            (false, _) if before.is_none_or(|digest| digest.short() == self.range.base) => Verdict::Forged,
+            // What the run claims to follow is the entry before its first.
+            (false, _) if skipped == 0 && before.is_none_or(|digest| digest.short() == self.range.base) => {
+                Verdict::Forged
+            }
             (false, _) => Verdict::Suspect,
         }
     }
 
     fn judge_registers(mut self) -> Verdict {
         let held_to = self.held_to();
-        let entries = self.entries(None);
+        let entries = self.entries(0, None);
         let Some(newest) = entries.last().map(|entry| entry.digest) else { return Verdict::Unplaced };
         let mut fresh = Vec::new();
         let mut rival = None;

@@ -8,7 +8,7 @@ use holdfast_domain::id::MissionId;
 use holdfast_domain::identity::AuthorId;
 use serde_json::Value;
 
-use crate::genesis::NOBODY;
+use crate::genesis::{NOBODY, author_in};
 use crate::layout::{ASSIGNEE, DELETED, Field};
 use crate::record::{Candidate, Record};
 use crate::value;
@@ -82,7 +82,7 @@ fn choice(field: &str, value: &Value, op: &ObjId) -> Digest {
 /// Who wrote an operation, and when by the author's clock.
 fn origin(doc: &Automerge, op: &ObjId) -> (AuthorId, u64) {
     let author = match op {
-        ObjId::Id(_, actor, _) => actor.to_bytes().try_into().map_or(NOBODY, AuthorId),
+        ObjId::Id(_, actor, _) => author_in(actor).map_or(NOBODY, |(author, _)| author),
         ObjId::Root => NOBODY,
     };
     let change = doc.hash_for_opid(op).and_then(|hash| doc.get_change_meta_by_hash(&hash));

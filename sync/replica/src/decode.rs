@@ -8,8 +8,11 @@
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use automerge::{Bundle, Change};
+use automerge::{ActorId, Bundle, Change};
+use holdfast_domain::floor::GenerationTag;
 use holdfast_domain::limits::{CHANGE_OPS_MAX, PACK_ENTRIES_MAX, PACK_OPS_MAX, UNPACKED_BYTES_MAX};
+
+use crate::genesis::author_in;
 
 const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 const CHUNK_CHANGE: u8 = 1;
@@ -32,6 +35,14 @@ mod column {
 pub(crate) fn change(bytes: &[u8]) -> Option<Change> {
     measure_change(bytes)?;
     contained(|| Change::try_from(bytes).ok())?
+}
+
+/// The generation that a change says it belongs to; `None` if these bytes do not begin as a change of anybody.
+pub(crate) fn tag(bytes: &[u8]) -> Option<GenerationTag> {
+    let mut body = Cursor::body(bytes, CHUNK_CHANGE)?;
+    body.hashes()?;
+    let length = body.unsigned()?;
+    author_in(&ActorId::from(body.take(length)?)).map(|(_, tag)| tag)
 }
 
 /// Decodes a bundle of reasonable size into its changes; `None` for anything else.

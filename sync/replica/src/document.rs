@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::transaction::{CommitOptions, Transactable};
-use automerge::{ActorId, Automerge, AutomergeError, Change, ObjId, ObjType, Prop, ReadDoc, ScalarValue, Value};
+use automerge::{Automerge, AutomergeError, Change, ObjId, ObjType, Prop, ReadDoc, ScalarValue, Value};
 use holdfast_domain::conflict::Conflict;
 use holdfast_domain::entry::Digest;
+use holdfast_domain::floor::Generation;
 use holdfast_domain::id::MissionId;
 use holdfast_domain::identity::AuthorId;
 use holdfast_domain::record::{Patch, RecordId};
@@ -13,8 +14,8 @@ use holdfast_domain::scope::{Scope, StreamId, StreamKind};
 
 use crate::conflict;
 use crate::decode;
-use crate::examine::{self, Examined, Op, OpName, examine};
-use crate::genesis::genesis;
+use crate::examine::{Examined, Op, OpName, examine};
+use crate::genesis::{actor, author_in, genesis};
 use crate::layout::{self, Table};
 use crate::merge::{End, Place, Queue, Settled, object_id};
 use crate::record::Record;
@@ -25,8 +26,9 @@ use crate::replica::ReplicaError;
 pub(crate) struct Document {
     pub(crate) mission: MissionId,
     pub(crate) doc: Automerge,
-    kind: StreamKind,
-    ends: BTreeMap<AuthorId, End>,
+    pub(crate) generation: Generation,
+    pub(crate) kind: StreamKind,
+    pub(crate) ends: BTreeMap<AuthorId, End>,
     queue: Queue,
 }
 
@@ -39,9 +41,15 @@ pub(crate) struct Writes {
 }
 
 impl Document {
-    /// Opens a document from its snapshot and the raw changes after it, in any order.
-    pub(crate) fn open(stream: StreamId, snapshot: Option<&[u8]>, tail: &[Vec<u8>]) -> Result<Self, ReplicaError> {
-        let (Scope::Mission(mission), Some(first)) = (stream.scope, genesis(stream.kind)) else {
+    /// Opens a generation of a document from its snapshot and the bodies of the entries after it, each with its number;
+    /// those of other generations are passed over.
+    pub(crate) fn open<'a>(
+        stream: StreamId,
+        generation: Generation,
+        snapshot: Option<&[u8]>,
+        tail: impl Iterator<Item = (u64, &'a [u8])>,
+    ) -> Result<Self, ReplicaError> {
+        let (Scope::Mission(mission), Some(first)) = (stream.scope, genesis(stream.kind, generation)) else {
             return Err(ReplicaError::NotADocument { stream });
         };
         let doc = if let Some(bytes) = snapshot { load(stream, bytes)? } else { begun(stream, &first)? };
@@ -49,8 +57,11 @@ impl Document {
             return Err(ReplicaError::OtherBeginning { stream });
         }
         let ends = ends(&doc);
-        let mut document = Self { mission, doc, kind: stream.kind, ends, queue: Queue::default() };
-        let arrived = tail.iter().filter_map(|body| examine(stream.kind, body)).collect();
+        let mut document = Self { mission, doc, generation, kind: stream.kind, ends, queue: Queue::default() };
+        let arrived = tail
+            .filter(|(_, body)| decode::tag(body).is_none_or(|tag| tag == generation.tag))
+            .filter_map(|(entry, body)| examine(stream.kind, generation, entry, body))
+            .collect();
         let settled = document.settle(arrived);
         document.apply(settled.ready);
         Ok(document)
@@ -70,12 +81,16 @@ impl Document {
     ) -> u64 {
         let mut arrived = Vec::new();
         for (place, body) in bodies {
-            if let Some(change) = examine(self.kind, body).filter(|change| (change.author, change.seq) == place) {
-                arrived.push(change);
+            if decode::tag(body).is_some_and(|tag| tag != self.generation.tag) {
                 continue;
             }
-            refused.push(place);
-            self.bar(place);
+            match examine(self.kind, self.generation, place.1, body).filter(|change| self.is_in_place(change, place)) {
+                Some(change) => arrived.push(change),
+                None => {
+                    refused.push(place);
+                    self.bar(place);
+                }
+            }
         }
         let newest_ms = arrived.iter().map(|change| change.change.timestamp().max(0) as u64).max().unwrap_or(0);
         let mut settled = self.settle(arrived);
@@ -87,19 +102,29 @@ impl Document {
         newest_ms
     }
 
-    /// Ends an author's chain before `place`, unless it is applied beyond.
+    /// Whether a change is its author's, and in the first generation of the number of its entry; in a later one it is
+    /// enough that the author's changes follow each other.
+    fn is_in_place(&self, change: &Examined, place: Place) -> bool {
+        change.author == place.0 && (!self.generation.is_first() || change.seq == place.1)
+    }
+
+    /// Ends an author's chain before `place`, unless it is applied beyond. In a later generation a chain ends by itself
+    /// where a change is missing.
     pub(crate) fn bar(&mut self, place: Place) {
+        if !self.generation.is_first() {
+            return;
+        }
         if place.1 > self.ends.get(&place.0).copied().unwrap_or_default().seq {
             self.queue.bar(place);
         }
     }
 
-    fn settle(&mut self, arrived: Vec<Examined>) -> Settled {
+    pub(crate) fn settle(&mut self, arrived: Vec<Examined>) -> Settled {
         self.queue.settle(&self.doc, &mut self.ends, arrived)
     }
 
     /// Applies changes that were examined and put in order.
-    fn apply(&mut self, ready: Vec<Examined>) {
+    pub(crate) fn apply(&mut self, ready: Vec<Examined>) {
         if ready.is_empty() {
             return;
         }
@@ -127,8 +152,8 @@ impl Document {
         .collect()
     }
 
-    fn record_of(&self, object: OpName) -> Option<RecordId> {
-        let parent = self.doc.parents(object_id(object)).ok()?.next()?;
+    pub(crate) fn record_of(&self, object: OpName) -> Option<RecordId> {
+        let parent = self.doc.parents(object_id(self.generation, object)).ok()?.next()?;
         let Prop::Map(key) = parent.prop else { return None };
         Table::of_document(self.kind).iter().find(|table| table.object() == parent.obj)?.record(&key)
     }
@@ -158,15 +183,25 @@ impl Document {
         }
     }
 
-    /// Every record in order of its id, each followed by its conflicts if it has any.
-    pub(crate) fn rows(&self) -> Vec<Patch> {
+    /// The id of every record, in order.
+    pub(crate) fn ids(&self) -> Vec<RecordId> {
         let mut ids: Vec<RecordId> = Vec::new();
         for table in Table::of_document(self.kind) {
             ids.extend(self.doc.keys(table.object()).filter_map(|key| table.record(&key)));
         }
         ids.sort();
+        ids
+    }
+
+    /// Every record in order of its id.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        self.ids().into_iter().filter_map(|id| Record::read(&self.doc, id)).collect()
+    }
+
+    /// Every record in order of its id, each followed by its conflicts if it has any.
+    pub(crate) fn rows(&self) -> Vec<Patch> {
         let mut patches = Vec::new();
-        self.show(ids.into_iter().map(|id| (id, Vec::new())).collect(), &mut patches);
+        self.show(self.ids().into_iter().map(|id| (id, Vec::new())).collect(), &mut patches);
         patches
     }
 
@@ -178,7 +213,7 @@ impl Document {
         at_ms: u64,
         writes: BTreeMap<RecordId, Writes>,
     ) -> Result<Option<Vec<u8>>, AutomergeError> {
-        self.doc.set_actor(ActorId::from(author.0.as_slice()));
+        self.doc.set_actor(actor(author, self.generation));
         let mut transaction = self.doc.transaction();
         let fill = || {
             for (id, writes) in writes {
@@ -246,7 +281,7 @@ fn load(stream: StreamId, bytes: &[u8]) -> Result<Automerge, ReplicaError> {
 fn ends(doc: &Automerge) -> BTreeMap<AuthorId, End> {
     let mut ends: BTreeMap<AuthorId, End> = BTreeMap::new();
     for change in doc.get_changes_meta(&[]) {
-        if let Some(author) = examine::author(&change.actor) {
+        if let Some((author, _)) = author_in(&change.actor) {
             let end = ends.entry(author).or_default();
             if change.seq > end.seq {
                 *end = End { seq: change.seq, max_op: change.max_op };

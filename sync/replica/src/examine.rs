@@ -7,14 +7,15 @@
 use std::collections::BTreeSet;
 
 use automerge::legacy::{Key, ObjectId, OpId, OpType};
-use automerge::{ActorId, Change, ChangeHash, ExpandedChange, ObjType, ScalarValue};
+use automerge::{Change, ChangeHash, ExpandedChange, ObjType, ScalarValue};
+use holdfast_domain::floor::{Generation, GenerationTag};
 use holdfast_domain::identity::AuthorId;
 use holdfast_domain::limits::{CHANGE_DEPS_MAX, NAME_BYTES_MAX};
 use holdfast_domain::record::RecordId;
 use holdfast_domain::scope::StreamKind;
 
 use crate::decode;
-use crate::genesis::NOBODY;
+use crate::genesis::{NOBODY, author_in};
 use crate::layout::Table;
 
 /// An operation's name: its number and its author.
@@ -25,8 +26,12 @@ pub(crate) type OpName = (u64, AuthorId);
 pub(crate) struct Examined {
     pub(crate) change: Change,
     pub(crate) hash: ChangeHash,
+    pub(crate) generation: Generation,
     pub(crate) author: AuthorId,
+    /// Its number among the author's changes in its generation.
     pub(crate) seq: u64,
+    /// The number of the entry that brought it; in the first generation the same.
+    pub(crate) entry: u64,
     /// Number of its first operation.
     pub(crate) start_op: u64,
     pub(crate) ops: Vec<Op>,
@@ -48,21 +53,25 @@ impl Examined {
     }
 }
 
-/// Examines the body of an entry of a document of this kind.
-pub(crate) fn examine(kind: StreamKind, body: &[u8]) -> Option<Examined> {
+/// Examines the body of entry number `entry` of a document of this kind; `None` if it is no change of this generation.
+pub(crate) fn examine(kind: StreamKind, generation: Generation, entry: u64, body: &[u8]) -> Option<Examined> {
     let change = decode::change(body)?;
     let expanded = decode::contained(|| change.decode())?;
-    let (author, ops) = shape(kind, &expanded)?;
+    let (author, ops) = shape(kind, generation.tag, &expanded)?;
     let spelled = decode::contained(|| Change::from(expanded))?;
     if spelled.raw_bytes() != body {
         return None;
     }
     let (hash, seq, start_op) = (change.hash(), change.seq(), change.start_op().get());
-    Some(Examined { change, hash, author, seq, start_op, ops })
+    let entry = if generation.is_first() { seq } else { entry };
+    Some(Examined { change, hash, generation, author, seq, entry, start_op, ops })
 }
 
-fn shape(kind: StreamKind, change: &ExpandedChange) -> Option<(AuthorId, Vec<Op>)> {
-    let author = author(&change.actor_id).filter(|author| *author != NOBODY)?;
+fn shape(kind: StreamKind, tag: GenerationTag, change: &ExpandedChange) -> Option<(AuthorId, Vec<Op>)> {
+    let (author, own) = author_in(&change.actor_id).filter(|(author, _)| *author != NOBODY)?;
+    if own != tag {
+        return None;
+    }
     let plain = change.message.is_none() && change.extra_bytes.is_empty();
     // A hybrid timestamp has 48 bits of milliseconds, so no honest clock, however wrong, is left out.
     let timely = (0..1 << 48).contains(&change.time);
@@ -77,8 +86,8 @@ fn shape(kind: StreamKind, change: &ExpandedChange) -> Option<(AuthorId, Vec<Op>
     for (number, op) in (first..).zip(&change.operations) {
         let Key::Map(key) = &op.key else { return None };
         let ObjectId::Id(object) = &op.obj else { return None };
-        let object = name(object)?;
-        let replaced = op.pred.iter().map(name).collect::<Option<Vec<_>>>()?;
+        let object = name(tag, object)?;
+        let replaced = op.pred.iter().map(|op| name(tag, op)).collect::<Option<Vec<_>>>()?;
         let earlier = replaced.iter().all(|(counter, _)| *counter < first);
         // Once cleared and once written at most, so that a field's value right after a change is plain.
         if op.insert || !earlier || !touched.insert((object, key.clone(), op.action == OpType::Delete)) {
@@ -117,11 +126,8 @@ fn table(kind: StreamKind, (counter, author): OpName) -> Option<Table> {
     if author == NOBODY { Table::made_by(kind, counter) } else { None }
 }
 
-fn name(op: &OpId) -> Option<OpName> {
-    Some((op.counter(), author(op.actor())?))
-}
-
-/// The author that an actor is.
-pub(crate) fn author(actor: &ActorId) -> Option<AuthorId> {
-    actor.to_bytes().try_into().ok().map(AuthorId)
+/// An operation of this generation; the maps of its first change belong to nobody.
+fn name(tag: GenerationTag, op: &OpId) -> Option<OpName> {
+    let (author, own) = author_in(op.actor())?;
+    (own == tag || author == NOBODY).then_some((op.counter(), author))
 }

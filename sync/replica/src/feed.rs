@@ -35,8 +35,11 @@ pub(crate) fn read(entry: &Entry) -> Result<(Vec<Patch>, Hlc), BodyError> {
             (reported, fix.check().is_ok().then_some(Patch::Position(position)))
         }
         (StreamKind::Control, Scope::Org) => {
-            let ControlBody::EnrolledV1 { written, device } = feed::decode(&entry.body)?;
-            (written, Some(Patch::Device(device)))
+            match feed::decode(&entry.body)? {
+                ControlBody::EnrolledV1 { written, device } => (written, Some(Patch::Device(device))),
+                // It says how far streams are kept, and shows nothing.
+                ControlBody::FloorV1 { written, .. } => (written, None),
+            }
         }
         _ => (Hlc::default(), None),
     };

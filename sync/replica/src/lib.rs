@@ -17,6 +17,9 @@ mod decode;
 mod examine;
 mod merge;
 
+pub mod rolling;
+
+mod craft;
 mod document;
 mod genesis;
 mod layout;

@@ -6,11 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use automerge::{ActorId, Automerge, ChangeHash, ObjId, ObjType, ReadDoc};
+use automerge::{Automerge, ChangeHash, ObjId, ObjType, ReadDoc};
+use holdfast_domain::floor::Generation;
 use holdfast_domain::identity::AuthorId;
 use holdfast_domain::record::RecordId;
 
 use crate::examine::{Examined, Op, OpName};
+use crate::genesis::actor;
 
 /// How far an author's changes are applied.
 #[derive(Debug, Clone, Copy, Default)]
@@ -92,7 +94,7 @@ impl Queue {
             }
             if self.places.contains_key(&place) {
                 // A second history of this author: proving and freezing it is the protocol's business.
-                settled.refused.push(place);
+                settled.refused.push((change.author, change.entry));
                 continue;
             }
             self.places.insert(place, change.hash);
@@ -113,12 +115,12 @@ impl Queue {
                     }
                 }
                 Verdict::Refuse => {
-                    let place = (change.author, change.seq);
+                    let (place, entry) = ((change.author, change.seq), change.entry);
                     self.refused.insert(hash);
                     if place.1 > ends.get(&place.0).copied().unwrap_or_default().seq {
                         self.bar(place);
                     }
-                    settled.refused.push(place);
+                    settled.refused.push((place.0, entry));
                     self.waiting.remove(&hash);
                     self.release(place, hash, &mut work);
                 }
@@ -163,7 +165,13 @@ impl Queue {
         }
         let mut missing = Vec::new();
         if change.seq != own.seq + 1 {
-            missing.push(Blocker::Place((change.author, change.seq - 1)));
+            let before = (change.author, change.seq - 1);
+            // Entries of an author come in order, and in a later generation none of them is missing among its changes:
+            // what is not here was refused.
+            if !change.generation.is_first() && !self.places.contains_key(&before) {
+                return Verdict::Refuse;
+            }
+            missing.push(Blocker::Place(before));
         }
         let mut newest = 0;
         for dep in change.change.deps() {
@@ -216,13 +224,13 @@ impl Settled {
                 .iter()
                 .all(|name| self.written.get(name).is_some_and(|place| *place == (*object, field.clone())));
         }
-        let map = object_id(*object);
+        let map = object_id(change.generation, *object);
         if !matches!(doc.object_type(&map), Ok(ObjType::Map)) {
             return false;
         }
         replaced.iter().all(|name| match self.written.get(name) {
             Some(place) => *place == (*object, field.clone()),
-            None => stood(doc, &map, field, &object_id(*name)),
+            None => stood(doc, &map, field, &object_id(change.generation, *name)),
         })
     }
 }
@@ -238,8 +246,8 @@ fn stood(doc: &Automerge, map: &ObjId, field: &str, op: &ObjId) -> bool {
 }
 
 /// The map that an operation made.
-pub(crate) fn object_id((counter, author): OpName) -> ObjId {
-    ObjId::Id(counter, ActorId::from(author.0.as_slice()), 0)
+pub(crate) fn object_id(generation: Generation, (counter, author): OpName) -> ObjId {
+    ObjId::Id(counter, actor(author, generation), 0)
 }
 
 impl Examined {

@@ -6,12 +6,13 @@ use std::io::Read;
 
 use automerge::{Automerge, ChangeHash};
 use holdfast_domain::entry::Entry;
+use holdfast_domain::floor::Generation;
 use holdfast_domain::frame::{PackForm, PackRange};
 use holdfast_domain::identity::AuthorId;
 use holdfast_domain::limits::{PACK_ENTRIES_MAX, UNPACKED_BYTES_MAX};
 
 use crate::decode;
-use crate::examine;
+use crate::genesis::author_in;
 
 /// 12 is where zstd's ratio on changes levels off; a pack of 256 KiB takes about ten milliseconds.
 const ZSTD_LEVEL: i32 = 12;
@@ -69,7 +70,9 @@ pub(crate) fn bundle(doc: &Automerge, entries: &[Entry]) -> Bundled {
 fn applied(doc: &Automerge, entry: &Entry) -> Option<ChangeHash> {
     let change = decode::change(&entry.body)?;
     let known = doc.get_change_meta_by_hash(&change.hash())?;
-    (known.seq == entry.key.seq && examine::author(&known.actor)? == entry.key.author).then_some(change.hash())
+    let (author, tag) = author_in(&known.actor)?;
+    let in_place = tag != Generation::FIRST.tag || known.seq == entry.key.seq;
+    (in_place && author == entry.key.author).then_some(change.hash())
 }
 
 /// Lays bodies out as a list with its length, each body with its own; under zstd if that is smaller.
@@ -141,17 +144,28 @@ fn unbundle(payload: &[u8], places: Vec<(AuthorId, u64)>) -> Result<Vec<Vec<u8>>
     let (expected, found) = (places.len(), changes.len());
     let others = UnpackError::OtherEntries { expected, found };
     let mut bodies = BTreeMap::new();
+    // In a later generation an author's changes have other numbers than its entries, but the same order.
+    let mut rolled: BTreeMap<AuthorId, BTreeMap<u64, Vec<u8>>> = BTreeMap::new();
     let mut bytes = 0;
     for change in changes {
         bytes += change.raw_bytes().len();
         if bytes > UNPACKED_BYTES_MAX {
             return Err(UnpackError::TooLarge);
         }
-        let author = examine::author(change.actor_id()).ok_or_else(|| others.clone())?;
-        bodies.insert((author, change.seq()), change.raw_bytes().to_vec());
+        let (author, tag) = author_in(change.actor_id()).ok_or_else(|| others.clone())?;
+        if tag == Generation::FIRST.tag {
+            bodies.insert((author, change.seq()), change.raw_bytes().to_vec());
+        } else {
+            rolled.entry(author).or_default().insert(change.seq(), change.raw_bytes().to_vec());
+        }
     }
-    if bodies.len() != expected || found != expected {
+    let distinct = bodies.len() + rolled.values().map(BTreeMap::len).sum::<usize>();
+    if distinct != expected || found != expected {
         return Err(others);
     }
-    places.into_iter().map(|place| bodies.remove(&place).ok_or_else(|| others.clone())).collect()
+    let body = |place: (AuthorId, u64)| {
+        let next = || Some(rolled.get_mut(&place.0)?.pop_first()?.1);
+        bodies.remove(&place).or_else(next).ok_or_else(|| others.clone())
+    };
+    places.into_iter().map(body).collect()
 }

@@ -80,6 +80,11 @@ impl Record {
         self.fields.iter().filter(|(field, _)| *field != DELETED).map(|(field, all)| (field.as_str(), all.as_slice()))
     }
 
+    /// Everything that stands, field by field, each oldest operation first.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &[Candidate])> {
+        self.fields.iter().map(|(field, all)| (field.as_str(), all.as_slice()))
+    }
+
     /// Whether values stand in this field that read differently.
     pub(crate) fn is_rivalled(&self, (name, form): Field) -> bool {
         let mut values = self.candidates(name).iter().map(|candidate| form.json(Some(&candidate.value)));

@@ -8,6 +8,7 @@ use holdfast_domain::clock::Hlc;
 use holdfast_domain::edit::{Edit, Outcome};
 use holdfast_domain::entry::{Digest, Entry, EntryKey};
 use holdfast_domain::feed::BodyError;
+use holdfast_domain::floor::Generation;
 use holdfast_domain::frame::PackForm;
 use holdfast_domain::identity::AuthorId;
 use holdfast_domain::limits::ENTRY_BODY_BYTES_MAX;
@@ -30,7 +31,7 @@ use crate::pack;
 /// again from what is stored.
 #[derive(Debug, Default)]
 pub struct Replica {
-    documents: BTreeMap<StreamId, Document>,
+    pub(crate) documents: BTreeMap<StreamId, Document>,
     bundle_mismatches: Cell<u64>,
 }
 
@@ -95,6 +96,12 @@ pub enum ReplicaError {
         /// The document.
         stream: StreamId,
     },
+    /// A change that this node made to its own document is none that the document takes.
+    #[error("{stream} does not take what was to be written into it anew")]
+    NotTaken {
+        /// The document.
+        stream: StreamId,
+    },
     /// The snapshot is of another kind of document.
     #[error("the snapshot of {stream} does not begin as such a document does")]
     OtherBeginning {
@@ -137,10 +144,26 @@ impl Replica {
         self.documents.contains_key(&stream)
     }
 
-    /// Opens a document from its snapshot and the bodies of the entries after it, in any order; in place of what was
-    /// open of it. Bodies whose predecessors are missing wait again.
+    /// Opens the first generation of a document from its snapshot and the bodies of the entries after it, in any order;
+    /// in place of what was open of it. Bodies whose predecessors are missing wait again.
     pub fn open(&mut self, stream: StreamId, snapshot: Option<&[u8]>, tail: &[Vec<u8>]) -> Result<(), ReplicaError> {
-        let document = Document::open(stream, snapshot, tail)?;
+        let tail = tail.iter().map(|body| (0, body.as_slice()));
+        let document = Document::open(stream, Generation::FIRST, snapshot, tail)?;
+        self.documents.insert(stream, document);
+        Ok(())
+    }
+
+    /// Opens a generation of a document; each body comes with the number of its entry, and each author's in order.
+    /// Bodies of other generations are passed over.
+    pub fn open_at(
+        &mut self,
+        stream: StreamId,
+        generation: Generation,
+        snapshot: Option<&[u8]>,
+        tail: &[(u64, Vec<u8>)],
+    ) -> Result<(), ReplicaError> {
+        let tail = tail.iter().map(|(seq, body)| (*seq, body.as_slice()));
+        let document = Document::open(stream, generation, snapshot, tail)?;
         self.documents.insert(stream, document);
         Ok(())
     }

@@ -24,19 +24,21 @@ pub struct HeadRow {
     pub digest: Digest,
     /// The step that brought it, numbered from 1.
     pub grown: u64,
+    /// The entry up to which nothing is needed any more; 0 if all is held.
+    pub base: u64,
 }
 
 /// One author's entries in one stream, as far as they are held.
-struct Chain {
-    id: i64,
-    seq: u64,
-    digest: Digest,
-    held: u64,
+pub(crate) struct Chain {
+    pub(crate) id: i64,
+    pub(crate) seq: u64,
+    pub(crate) digest: Digest,
+    pub(crate) held: u64,
 }
 
 impl Chain {
     /// The chain of this author; begun if there is none.
-    fn of(conn: &Connection, stream: StreamId, author: AuthorId) -> Result<Self, StoreError> {
+    pub(crate) fn of(conn: &Connection, stream: StreamId, author: AuthorId) -> Result<Self, StoreError> {
         let find = "SELECT id, seq, digest, held FROM chains WHERE stream = ?1 AND author = ?2";
         let name = (stream_bytes(&stream), author.0);
         let known = one(conn, find, name, |row| {
@@ -51,7 +53,7 @@ impl Chain {
     }
 
     /// `step`: the number of the step under way.
-    fn save(&self, conn: &Connection, step: u64) -> Result<(), StoreError> {
+    pub(crate) fn save(&self, conn: &Connection, step: u64) -> Result<(), StoreError> {
         let put = "UPDATE chains SET seq = ?2, digest = ?3, held = ?4, grown = ?5 WHERE id = ?1";
         conn.prepare_cached(put)?.execute((self.id, sql(self.seq), self.digest.0, sql(self.held), sql(step)))?;
         Ok(())
@@ -169,7 +171,7 @@ impl Txn<'_> {
 impl Store {
     /// How far each author is held in each stream.
     pub fn heads(&self) -> Result<Vec<HeadRow>, StoreError> {
-        let question = "SELECT stream, author, seq, digest, grown FROM chains WHERE seq > 0";
+        let question = "SELECT stream, author, seq, digest, grown, base FROM chains WHERE seq > 0";
         all(self.conn(), question, (), |row| {
             Ok(HeadRow {
                 stream: stream(row, 0)?,
@@ -177,6 +179,7 @@ impl Store {
                 seq: number(row, 2)?,
                 digest: digest(row, 3)?,
                 grown: number(row, 4)?,
+                base: number(row, 5)?,
             })
         })
     }

@@ -12,12 +12,13 @@ const RULES: [(&str, &str); 6] = [
         "the head is not the newest entry of chain",
         "SELECT id FROM chains c WHERE seq > 0
          AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.chain = c.id AND e.seq = c.seq AND e.digest = c.digest)
-         AND NOT EXISTS (SELECT 1 FROM registers r WHERE r.chain = c.id AND r.seq = c.seq AND r.digest = c.digest)",
+         AND NOT EXISTS (SELECT 1 FROM registers r WHERE r.chain = c.id AND r.seq = c.seq AND r.digest = c.digest)
+         AND NOT (c.base = c.seq AND c.base_digest = c.digest)",
     ),
     (
         "numbers are missing, or go past the head, in chain",
-        "SELECT c.id FROM chains c JOIN entries e ON e.chain = c.id
-         GROUP BY c.id HAVING max(e.seq) <> c.seq OR count(*) <> c.seq - min(e.seq) + 1",
+        "SELECT c.id FROM chains c JOIN entries e ON e.chain = c.id AND e.seq > c.base
+         GROUP BY c.id HAVING max(e.seq) <> c.seq OR count(*) <> c.seq - c.base",
     ),
     (
         "the count of entries held is wrong in chain",

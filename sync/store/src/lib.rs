@@ -20,6 +20,7 @@ pub mod chains;
 mod copies;
 mod cursor;
 mod digests;
+pub mod floors;
 mod health;
 mod invitations;
 mod live;

@@ -38,6 +38,8 @@ impl Store {
     /// entries `entries_max`: those that arrived here first, so that whoever gets them misses nothing they follow from.
     /// The answer is in order of author as wanted.
     ///
+    /// A chain that begins above its first entry is read from there on.
+    ///
     /// Each author's entries follow each other without a gap (register streams aside) and end at a signed one: a run
     /// is cut back to it. If that left nothing at all to say, the first run goes on past the limits to its next
     /// signature, at most `UNSIGNED_RUN_ENTRIES_MAX` entries further.
@@ -53,7 +55,8 @@ impl Store {
                 "SELECT seq, digest, signature, body, 0 FROM registers WHERE chain = ?1 AND seq >= ?2 ORDER BY seq"
             }
             Family::Document | Family::Feed => {
-                "SELECT seq, digest, signature, body, id FROM entries WHERE chain = ?1 AND seq >= ?2 ORDER BY seq"
+                "SELECT seq, digest, signature, body, id FROM entries WHERE chain = ?1 AND seq >= ?2
+                 AND seq > (SELECT base FROM chains WHERE id = ?1) ORDER BY seq"
             }
         };
         let mut runs = Vec::new();
@@ -106,7 +109,8 @@ impl Store {
         Ok(whole.collect())
     }
 
-    /// Digests of the entries held from number `from` to number `to`, both included, in order.
+    /// Digests of the entries held from number `from` to number `to`, both included, in order; the digest at which a chain
+    /// begins is among them.
     pub fn digests(
         &self,
         stream: StreamId,
@@ -120,7 +124,8 @@ impl Store {
                 "SELECT seq, digest FROM registers WHERE chain = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq"
             }
             Family::Document | Family::Feed => {
-                "SELECT seq, digest FROM entries WHERE chain = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq"
+                "SELECT base, base_digest FROM chains WHERE id = ?1 AND base > 0 AND base BETWEEN ?2 AND ?3
+                 UNION SELECT seq, digest FROM entries WHERE chain = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY 1"
             }
         };
         all(self.conn(), question, (chain, sql(from), sql(to)), |row| Ok((number(row, 0)?, digest(row, 1)?)))

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use crate::error::StoreError;
 use crate::store::Store;
@@ -29,6 +29,7 @@ const STEPS: &[Step] = &[
         up: include_str!("schema/0004_pending_fixes.up.sql"),
         down: Some(include_str!("schema/0004_pending_fixes.down.sql")),
     },
+    Step { up: include_str!("schema/0005_floors.up.sql"), down: Some(include_str!("schema/0005_floors.down.sql")) },
 ];
 
 /// The version of the database at hand; 0 before its first step.
@@ -58,7 +59,12 @@ fn travel(conn: &Connection, to: u32) -> Result<(), StoreError> {
         txn.execute_batch(step.up)?;
     }
     for step in STEPS[to as usize..from.max(to) as usize].iter().rev() {
-        txn.execute_batch(step.down.ok_or(StoreError::NoWayBack { version: to })?)?;
+        let down = step.down.ok_or(StoreError::NoWayBack { version: to })?;
+        // A step that cannot go back from what lies there says so by a constraint.
+        txn.execute_batch(down).map_err(|error| match error.sqlite_error_code() {
+            Some(ErrorCode::ConstraintViolation) => StoreError::NoWayBack { version: to },
+            _ => error.into(),
+        })?;
     }
     txn.pragma_update(None, "application_id", APPLICATION_ID)?;
     txn.pragma_update(None, "user_version", to)?;

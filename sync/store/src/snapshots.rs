@@ -4,11 +4,11 @@ use holdfast_domain::entry::stream_bytes;
 use holdfast_domain::scope::StreamId;
 
 use crate::error::StoreError;
-use crate::rows::{all, one};
+use crate::rows::{all, number, one};
 use crate::store::{Store, Txn};
 
-/// A saved document, if there is one, and raw changes that came after it.
-pub type SnapshotAndTail = (Option<Vec<u8>>, Vec<Vec<u8>>);
+/// A saved document, if there is one, and the bodies that came after it, each with the number of its entry.
+pub type SnapshotAndTail = (Option<Vec<u8>>, Vec<(u64, Vec<u8>)>);
 
 impl Txn<'_> {
     /// Keeps the saved form of a document. It stands for every entry of the stream appended so far, those of this
@@ -19,6 +19,14 @@ impl Txn<'_> {
                        VALUES (?1, (SELECT coalesce(max(id), 0) FROM entries), ?2)
                        ON CONFLICT (stream) DO UPDATE SET upto = excluded.upto, bytes = excluded.bytes";
             conn.prepare_cached(put)?.execute((stream_bytes(&stream), bytes))?;
+            Ok(())
+        })
+    }
+
+    /// Forgets the saved form of a document: all its entries are its tail again.
+    pub fn forget_snapshot(&self, stream: StreamId) -> Result<(), StoreError> {
+        self.write(|conn| {
+            conn.prepare_cached("DELETE FROM snapshots WHERE stream = ?1")?.execute([stream_bytes(&stream)])?;
             Ok(())
         })
     }
@@ -34,11 +42,11 @@ impl Store {
         let upto = snapshot.as_ref().map_or(0, |(upto, _)| *upto);
         let chains: Vec<i64> =
             all(self.conn(), "SELECT id FROM chains WHERE stream = ?1", [name], |row| Ok(row.get(0)?))?;
-        let mut tail: Vec<(i64, Vec<u8>)> = Vec::new();
+        let mut tail: Vec<(i64, (u64, Vec<u8>))> = Vec::new();
         // Within a chain the order of arrival is the order of numbers, so each is read from its end back to the
         // snapshot, however long it is and whatever else arrived.
         let mut back = self.conn().prepare_cached(
-            "SELECT id, body FROM entries WHERE chain = ?1 AND NOT EXISTS (
+            "SELECT id, seq, body FROM entries WHERE chain = ?1 AND NOT EXISTS (
                  SELECT 1 FROM chains JOIN quarantine USING (stream, author)
                  WHERE chains.id = entries.chain AND quarantine.seq = entries.seq)
              ORDER BY seq DESC",
@@ -50,7 +58,7 @@ impl Store {
                 if id <= upto {
                     break;
                 }
-                tail.push((id, row.get(1)?));
+                tail.push((id, (number(row, 1)?, row.get(2)?)));
             }
         }
         tail.sort_unstable_by_key(|(id, _)| *id);

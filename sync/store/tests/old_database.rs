@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use fixture::{apply, author, fill, incident, incident_id, mission, said};
+use holdfast_domain::floor::{Generation, GenerationTag};
 use holdfast_domain::query::{IncidentFilter, PageRequest};
 use holdfast_domain::record::{Patch, RecordId};
 use holdfast_domain::scope::{Scope, StreamId, StreamKind};
@@ -20,7 +21,16 @@ use rusqlite::types::Value;
 const VERSION_1: &str = include_str!("old/version-1.sql");
 
 /// Bookkeeping that saves peers from saying what was said: without it a session begins with more words, and that is all.
-const FORGETTABLE: [(&str, &str); 2] = [("marks", "*"), ("chains", "grown")];
+/// And floors, which can be had again from `control`; where anything hangs on them there is no way back.
+const FORGETTABLE: [(&str, &str); 7] = [
+    ("marks", "*"),
+    ("chains", "grown"),
+    ("floors", "*"),
+    ("generations", "*"),
+    ("skips", "*"),
+    ("chains", "base"),
+    ("chains", "base_digest"),
+];
 
 /// Every row of every table of ours, in the order of its columns, what may be forgotten aside.
 fn contents(path: &Path) -> BTreeMap<String, Vec<Vec<Value>>> {
@@ -85,6 +95,25 @@ fn a_way_back_that_was_never_promised_changes_nothing() {
         assert!(matches!(error, StoreError::NoWayBack { version: v } if v == version), "{error:?}");
     }
     assert_eq!((contents(&path), shape(&path)), before);
+}
+
+#[test]
+fn a_database_with_a_rolled_document_has_no_way_back() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("holdfast.db");
+    let store = Store::open(&path).expect("a store");
+    fill(&store);
+    let txn = store.begin().expect("a transaction");
+    let board = StreamId::new(Scope::Mission(mission(1)), StreamKind::Board);
+    let second = Generation { number: 1, tag: GenerationTag([7; 8]) };
+    txn.put_generation(board, second).expect("a generation");
+    txn.commit().expect("a commit");
+    drop(store);
+    let before = (contents(&path), shape(&path));
+    let error = downgrade(&path, 3).expect_err("no way");
+    assert!(matches!(error, StoreError::NoWayBack { version: 3 }), "{error:?}");
+    assert_eq!((contents(&path), shape(&path)), before);
+    assert_eq!(Store::open(&path).expect("a store").generations().expect("generations"), [(board, second)]);
 }
 
 #[test]

@@ -22,8 +22,8 @@ fn step<T>(store: &Store, work: impl FnOnce(&Txn<'_>) -> T) -> T {
 fn a_document_opens_from_its_snapshot_and_what_came_after() {
     let store = Store::memory().expect("a store");
     let board = stream(StreamKind::Board);
-    let bodies = |entries: &[holdfast_domain::entry::Entry]| -> Vec<Vec<u8>> {
-        entries.iter().map(|entry| entry.body.clone()).collect()
+    let bodies = |entries: &[holdfast_domain::entry::Entry]| -> Vec<(u64, Vec<u8>)> {
+        entries.iter().map(|entry| (entry.key.seq, entry.body.clone())).collect()
     };
     let (mine, theirs) = (chain(board, author(1), 1, 6, 1), chain(board, author(2), 1, 3, 1));
     assert_eq!(store.snapshot_and_tail(board).expect("nothing"), (None, vec![]));

@@ -83,6 +83,7 @@ impl Org {
             authority: None,
             seed,
             floor_ms: 0,
+            retention: holdfast_driver::retention::Retention::default(),
         };
         let now = self.now(1);
         Ok(Engine::open(store, config, now)?)

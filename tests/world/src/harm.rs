@@ -89,6 +89,7 @@ impl World {
             authority: None,
             seed,
             floor_ms: 0,
+            retention: self.retention.clone(),
         };
         let engine = Engine::open(store, config, now).expect("a store that a power cut left opens");
         this.mind = Mind::Engine(Box::new(engine));

@@ -15,6 +15,7 @@ use holdfast_driver::engine::Engine;
 use holdfast_driver::event::{Command, EditOptions, Event, Ticket};
 use holdfast_driver::parcel::ParcelReader;
 use holdfast_driver::parcel::sealing::ParcelKey;
+use holdfast_driver::retention::Retention;
 use holdfast_store::store::Store;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -97,6 +98,8 @@ pub struct World {
     pub queue_bytes_most: usize,
     /// What was acknowledged to people, to be found again at the end.
     pub acknowledged: Vec<Acknowledged>,
+    /// How long nodes that are switched on from now on keep things, and when documents roll.
+    pub retention: Retention,
 }
 
 pub(crate) fn public(key: &SigningKey) -> PublicKey {
@@ -127,6 +130,7 @@ impl World {
             frames_sent: 0,
             partials: 0,
             queue_bytes_most: 0,
+            retention: Retention::default(),
             acknowledged: Vec::new(),
         }
     }
@@ -270,6 +274,14 @@ impl World {
     /// Asks a node something, as a face does.
     pub fn ask(&mut self, node: usize, command: Command) -> Reply {
         self.command(node, command).expect("a node that is on answers")
+    }
+
+    /// Hands a frame of a bent program at one node to another, if they are connected.
+    pub fn deliver(&mut self, from: usize, to: usize, frame: Vec<u8>) {
+        let between = |link: &Link| link.up && link.ends.contains(&from) && link.ends.contains(&to);
+        let Some(link) = self.links.iter().find(|link| between(link)) else { return };
+        let id = link.ids[usize::from(link.ends[1] == to)];
+        self.step(to, vec![Event::Frame { link: id, bytes: frame }]);
     }
 
     /// What a node proves and reads parcels with.

@@ -166,7 +166,7 @@ impl Core {
                 let stream = StreamId::new(scope, kind);
                 let told = after.get(&(stream.to_string().as_str(), author)).copied().unwrap_or(0);
                 let there = told.max(held.seq(stream, author));
-                let first = there.saturating_add(1);
+                let first = there.max(self.protocol.base(stream, author)).saturating_add(1);
                 if first <= head.seq {
                     streams.entry(stream).or_default().push((author, first, head.seq));
                     plan.credentials.extend(self.protocol.credential(author).cloned());
@@ -227,9 +227,15 @@ impl Core {
         if taken.fresh.is_empty() {
             return Ok(());
         }
+        for (author, seq, digest) in taken.jumps {
+            let passed = step.txn.jump(stream, author, seq, digest)?;
+            self.floors.passed(stream, passed);
+        }
         self.admit(step, &taken.fresh, &taken.credentials)?;
         let entries = taken.fresh.iter().map(|entry| (entry.key, entry.digest)).collect();
-        self.say(step, Input::Committed { from: None, entries, credentials: taken.credentials })
+        self.say(step, Input::Committed { from: None, entries, credentials: taken.credentials })?;
+        let news: Vec<Input> = self.floors.news().collect();
+        news.into_iter().try_for_each(|input| self.say(step, input))
     }
 }
 

@@ -46,13 +46,14 @@ impl Store {
     fn memory(&self) -> Memory {
         let head = |(&(stream, author), &(seq, digest))| {
             let arrived = self.arrived.get(&(stream, author)).copied().unwrap_or(0);
-            HeldHead { stream, author, seq, digest, arrived }
+            HeldHead { stream, author, seq, digest, arrived, base: 0 }
         };
         Memory {
             heads: self.heads.iter().map(head).collect(),
             credentials: self.credentials.values().cloned().collect(),
             forks: self.forks.iter().copied().collect(),
             bases: self.bases.iter().map(|(device, base)| (*device, base.clone())).collect(),
+            floors: Vec::new(),
             marks: self.marks.clone(),
         }
     }
@@ -185,6 +186,7 @@ impl Node {
                 self.told.admits += 1;
                 return Some(self.commit(Some(link), &entries, credentials));
             }
+            Effect::Jump { .. } => panic!("there are no floors here"),
             Effect::OwnHistory { stream, seq } => {
                 self.told.own_history.push((stream, seq));
                 self.epoch += 7;

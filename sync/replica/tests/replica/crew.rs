@@ -146,7 +146,7 @@ pub(crate) struct Member {
     pub(crate) shown: Shown,
     /// Every entry held, own and of others, in order of arrival.
     pub(crate) log: Vec<Entry>,
-    seqs: BTreeMap<StreamId, u64>,
+    pub(crate) seqs: BTreeMap<StreamId, u64>,
     now_ms: u64,
 }
 

@@ -3,6 +3,7 @@
 mod crew;
 
 mod conflict_story;
+mod generations;
 mod lies;
 mod mad_device;
 mod packs;

@@ -52,7 +52,7 @@ fn run(member: &Member, kind: StreamKind) -> (Vec<Entry>, Vec<PackRange>) {
     (entries, ranges)
 }
 
-fn range(author: AuthorId, first: u64, count: u32) -> PackRange {
+pub(crate) fn range(author: AuthorId, first: u64, count: u32) -> PackRange {
     PackRange { author, first, count, skips: Vec::new(), base: ShortDigest([0; 8]), signatures: Vec::new() }
 }
 

@@ -1,0 +1,110 @@
+//! Below settled floors: newcomers begin there, whoever is behind goes on from there, and what is old enough is dropped.
+
+use holdfast_domain::entry::Digest;
+use holdfast_domain::identity::AuthorId;
+use holdfast_domain::record::Patch;
+use holdfast_domain::scope::{Family, StreamId};
+use holdfast_protocol::protocol::Input;
+use holdfast_replica::replica::Replica;
+use holdfast_store::error::StoreError;
+
+use crate::engine::{Core, Step};
+use crate::retention::floors::{Covered, covered};
+
+impl Core {
+    /// Tells the protocol where newcomers begin, and goes on above floors where this node lacks what lies below: there
+    /// is a replacement for it, or it would be dropped at once.
+    pub(crate) fn settle_floors(&mut self, step: &mut Step<'_>) -> Result<(), StoreError> {
+        for stream in self.floors.streams() {
+            let now_ms = step.now.wall_ms;
+            let settled = covered(&self.floors.settled(stream, now_ms, &self.config.retention, false));
+            let heads = settled.iter().map(|(author, (seq, _))| (*author, *seq)).collect();
+            self.say(step, Input::Settled { stream, heads })?;
+            if self.keeps_all() {
+                continue;
+            }
+            self.jump_to(step, stream, &settled)?;
+            // Who holds nothing of a document begins with its newest generation.
+            if stream.kind.family() == Family::Document && self.protocol.authors_of(stream).is_empty() {
+                let best: Vec<_> = self.floors.best(stream).into_iter().collect();
+                let newest = covered(&best);
+                self.jump_to(step, stream, &newest)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn jump_to(&mut self, step: &mut Step<'_>, stream: StreamId, heads: &Covered) -> Result<(), StoreError> {
+        for (&author, &(seq, digest)) in heads {
+            let held = self.protocol.digest(stream, author).map_or(0, |(seq, _)| seq);
+            let known = self.protocol.credential(author).is_some();
+            // What this device wrote and does not know any more makes it write as another author; that is not passed over.
+            if held >= seq || !known || author == self.credential.author() {
+                continue;
+            }
+            let passed = step.txn.jump(stream, author, seq, digest)?;
+            step.dirty = true;
+            self.floors.passed(stream, passed);
+            self.say(step, Input::Based { stream, author, seq, digest })?;
+        }
+        Ok(())
+    }
+
+    /// Drops what lies below floors, where what replaces it is stored and the age has passed.
+    pub(crate) fn drop_old(&mut self, step: &mut Step<'_>) -> Result<(), StoreError> {
+        if self.keeps_all() {
+            return Ok(());
+        }
+        for stream in self.floors.streams() {
+            let now_ms = step.now.wall_ms;
+            let aged = covered(&self.floors.settled(stream, now_ms, &self.config.retention, true));
+            let mut gone = Vec::new();
+            for (author, (seq, digest)) in aged {
+                self.drop_below(step, stream, author, (seq, digest), &mut gone)?;
+            }
+            if !gone.is_empty() {
+                step.txn.forget_feed_rows(stream, &gone)?;
+                for author in self.protocol.authors_of(stream) {
+                    let left = step.store.entries_between(stream, author, 1, u64::MAX)?;
+                    for entry in left {
+                        step.show(&Replica::rows_of_feed(&entry).unwrap_or_default())?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `gone`: the rows that the dropped entries had made.
+    fn drop_below(
+        &mut self,
+        step: &mut Step<'_>,
+        stream: StreamId,
+        author: AuthorId,
+        (seq, digest): (u64, Digest),
+        gone: &mut Vec<Patch>,
+    ) -> Result<(), StoreError> {
+        let held = self.protocol.digest(stream, author).map_or(0, |(seq, _)| seq);
+        if held < seq || self.floors.dropped_to(stream, author) >= seq {
+            return Ok(());
+        }
+        let mut rows = Vec::new();
+        if stream.kind.family() == Family::Feed {
+            for entry in step.store.entries_between(stream, author, 1, seq)? {
+                rows.extend(Replica::rows_of_feed(&entry).unwrap_or_default());
+            }
+        }
+        let dropped = step.txn.drop_below(stream, author, seq, digest)?;
+        self.floors.dropped(stream, author, seq);
+        if self.protocol.base(stream, author) < seq {
+            self.say(step, Input::Based { stream, author, seq, digest })?;
+        }
+        if dropped.entries > 0 {
+            step.dirty = true;
+            gone.append(&mut rows);
+            *self.counters.entry("entries_dropped").or_default() += dropped.entries;
+            *self.counters.entry("bytes_dropped").or_default() += dropped.bytes;
+        }
+        Ok(())
+    }
+}
