@@ -5,6 +5,7 @@ pub mod render;
 pub mod serve;
 pub mod setup;
 
+mod alert;
 mod conflict;
 mod events;
 mod import;
@@ -79,6 +80,9 @@ pub enum NodeCommand {
     /// Messages of a mission
     #[command(subcommand)]
     Message(message::Message),
+    /// Alerts that everybody must hear at once, in a mission or in the whole org
+    #[command(subcommand)]
+    Alert(alert::Alert),
     /// Positions and tracks of units
     #[command(subcommand)]
     Track(track::Track),
@@ -117,6 +121,7 @@ pub fn run(global: &Global, command: NodeCommand, extra: ExtraRoutes<'_>) -> any
         NodeCommand::Task(args) => task::run(global, args),
         NodeCommand::Unit(args) => unit::run(global, args),
         NodeCommand::Message(args) => message::run(global, args),
+        NodeCommand::Alert(args) => alert::run(global, args),
         NodeCommand::Track(args) => track::run(global, args),
         NodeCommand::Conflict(args) => conflict::run(global, args),
         NodeCommand::Import(args) => import::run(global, args),

@@ -2,6 +2,7 @@
 
 pub mod problem;
 
+mod alerts;
 mod conflicts;
 mod events;
 mod guard;
@@ -67,6 +68,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(tasks::router())
         .merge(units::router())
         .merge(messages::router())
+        .merge(alerts::router())
         .merge(positions::router())
         .merge(conflicts::router())
         .merge(imports::router())

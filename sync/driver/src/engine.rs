@@ -45,6 +45,9 @@ pub struct EngineConfig {
     pub floor_ms: u64,
 }
 
+/// Set to 1 by a migration after which the views are to be written anew.
+const VIEWS_STALE: &str = "views_stale";
+
 /// The engine. Calls of [`Engine::step`] are the only way in; `now` must not fall in its monotonic part.
 pub struct Engine {
     store: Store,
@@ -111,7 +114,20 @@ impl Engine {
     /// Loads what the store holds. `now` is the time of the boot.
     pub fn open(store: Store, config: EngineConfig, now: Now) -> Result<Self, StoreError> {
         let core = Core::load(&store, config, now)?;
-        Ok(Self { store, core })
+        let mut engine = Self { store, core };
+        engine.refresh_views()?;
+        Ok(engine)
+    }
+
+    /// Writes the views anew where a migration found entries that they do not show.
+    fn refresh_views(&mut self) -> Result<(), StoreError> {
+        if self.store.meta(VIEWS_STALE)?.is_none_or(|mark| mark != [1]) {
+            return Ok(());
+        }
+        self.core.examine(&mut self.store)?;
+        let txn = self.store.begin()?;
+        txn.put_meta(VIEWS_STALE, &[0])?;
+        txn.commit()
     }
 
     /// Takes the events in, commits once, and returns what is to be done.

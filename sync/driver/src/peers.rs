@@ -8,6 +8,7 @@ use holdfast_domain::frame::LinkId;
 use holdfast_domain::frontier::Frontier;
 use holdfast_domain::identity::{Credential, DeviceCredential, DeviceId};
 use holdfast_domain::limits::PEERS_PERSIST_S;
+use holdfast_domain::scope::StreamKind;
 use holdfast_store::error::StoreError;
 use holdfast_store::store::Store;
 
@@ -187,6 +188,10 @@ impl Core {
             clock_offset_ms: self.peers.clock_offset_ms(),
             wall_ms: now.wall_ms,
             power: self.power.clone(),
+            summaries: mine
+                .scopes()
+                .map(|(scope, held)| (scope.to_string(), held.heads_of(StreamKind::Holds).count() as u64))
+                .collect(),
             peers,
             counters,
         })

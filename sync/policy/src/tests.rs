@@ -37,6 +37,10 @@ fn a_node_cannot_vouch_for_devices_and_nothing_strays_out_of_its_scope() {
         track    mission  hub yes  node yes
         latest   org      hub no   node no
         latest   mission  hub yes  node yes
+        alert    org      hub yes  node yes
+        alert    mission  hub yes  node yes
+        holds    org      hub yes  node yes
+        holds    mission  hub yes  node yes
     "]]
     .assert_eq(&table.concat());
 }

@@ -151,7 +151,7 @@ impl Record {
                 incident: value::incident(self.shown("incident")),
                 deleted: self.deletion(),
             }),
-            RecordId::Message(_) => return None,
+            RecordId::Message(_) | RecordId::Alert(_) => return None,
         })
     }
 }

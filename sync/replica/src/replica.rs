@@ -103,9 +103,13 @@ pub enum ReplicaError {
     },
 }
 
-/// The documents that must be open to draft this edit; none for the opening of a mission without an id.
+/// The documents that must be open to draft this edit; none for the opening of a mission without an id, and for what is
+/// said to an alert.
 pub fn documents_of(edit: &Edit) -> Vec<StreamId> {
     let Some(mission) = edit.mission() else { return Vec::new() };
+    if matches!(edit, Edit::AlertAcknowledge(..) | Edit::AlertCancel(..)) {
+        return Vec::new();
+    }
     let on_roster = match edit {
         Edit::UnitAdd(..) | Edit::UnitChange(..) | Edit::PositionReport(..) | Edit::TrackAppend(..) => true,
         Edit::TaskOpen(_, new) => new.assignee.is_some(),
@@ -117,7 +121,10 @@ pub fn documents_of(edit: &Edit) -> Vec<StreamId> {
         | Edit::MissionChange(..)
         | Edit::IncidentOpen(..)
         | Edit::IncidentChange(..)
-        | Edit::MessageSend(..) => false,
+        | Edit::MessageSend(..)
+        | Edit::AlertRaise(..)
+        | Edit::AlertAcknowledge(..)
+        | Edit::AlertCancel(..) => false,
     };
     let mut streams = vec![StreamId::new(Scope::Mission(mission), StreamKind::Board)];
     if on_roster {
@@ -276,7 +283,12 @@ impl Replica {
 /// is shorter than in JSON.
 fn bytes_in_document(edit: &Edit) -> usize {
     match edit {
-        Edit::MessageSend(..) | Edit::PositionReport(..) | Edit::TrackAppend(..) => 0,
+        Edit::MessageSend(..)
+        | Edit::PositionReport(..)
+        | Edit::TrackAppend(..)
+        | Edit::AlertRaise(..)
+        | Edit::AlertAcknowledge(..)
+        | Edit::AlertCancel(..) => 0,
         _ => serde_json::to_vec(edit).map_or(0, |json| json.len()),
     }
 }

@@ -33,6 +33,7 @@ impl Store {
             RecordId::Task(_) => "SELECT rev FROM tasks WHERE id = ?1 ORDER BY rowid LIMIT 1",
             RecordId::Unit(_) => "SELECT rev FROM units WHERE id = ?1 ORDER BY rowid LIMIT 1",
             RecordId::Message(_) => "SELECT rev FROM messages WHERE id = ?1 ORDER BY rowid LIMIT 1",
+            RecordId::Alert(_) => "SELECT rev FROM alerts WHERE id = ?1 ORDER BY rowid LIMIT 1",
         };
         one(self.conn(), question, [record.as_bytes()], |row| number(row, 0))
     }

@@ -20,7 +20,8 @@ use rusqlite::types::Value;
 const VERSION_1: &str = include_str!("old/version-1.sql");
 
 /// Bookkeeping that saves peers from saying what was said: without it a session begins with more words, and that is all.
-const FORGETTABLE: [(&str, &str); 2] = [("marks", "*"), ("chains", "grown")];
+/// Alerts are derived from entries, which stay; an engine that finds such entries after the way up writes them anew.
+const FORGETTABLE: [(&str, &str); 4] = [("marks", "*"), ("chains", "grown"), ("alerts", "*"), ("alert_words", "*")];
 
 /// Every row of every table of ours, in the order of its columns, what may be forgotten aside.
 fn contents(path: &Path) -> BTreeMap<String, Vec<Vec<Value>>> {

@@ -29,6 +29,9 @@ impl Profile {
     /// A voice radio with a modem: 64 kbit/s, 300 ms, one packet in ten lost.
     pub const RADIO: Self =
         Self { delay_us: 300_000, rate_bps: 64_000, loss_permille: 100, forge_permille: 0, replay_permille: 0 };
+    /// A narrow-band data radio: 9.6 kbit/s, 250 ms, one packet in fifty lost.
+    pub const NARROW: Self =
+        Self { delay_us: 250_000, rate_bps: 9_600, loss_permille: 20, forge_permille: 0, replay_permille: 0 };
 }
 
 /// Payload of one packet, bytes.

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use holdfast_domain::clock::Now;
 use holdfast_domain::record::RecordId;
-use holdfast_domain::scope::Scope;
 use holdfast_driver::effect::{Effect, Reply};
 use holdfast_driver::event::{Command, Event, Ticket};
 
@@ -38,21 +37,16 @@ fn differing(world: &World, nodes: &[usize]) -> Option<String> {
 /// everything acknowledged is there.
 pub fn demand_agreement(world: &mut World, nodes: &[usize], bound_ms: u64) -> u64 {
     let took = converge(world, nodes, bound_ms).unwrap_or_else(|difference| panic!("no convergence: {difference}"));
-    let missions: BTreeSet<_> = world
-        .engine(nodes[0])
-        .frontier()
-        .scopes()
-        .filter_map(|(scope, _)| if let Scope::Mission(mission) = scope { Some(mission) } else { None })
-        .collect();
+    let scopes: BTreeSet<_> = world.engine(nodes[0]).frontier().scopes().map(|(scope, _)| scope).collect();
     for &node in nodes {
         assert_eq!(world.engine(node).held(), 0, "node {node} still waits for predecessors");
         let views = world.engine(node).store().reader().expect("a reader");
         let reference = world.engine(nodes[0]).store().reader().expect("a reader");
-        for &mission in &missions {
+        for &scope in &scopes {
             assert_eq!(
-                views.views_digest(mission).expect("views"),
-                reference.views_digest(mission).expect("views"),
-                "nodes {node} and {} show different things of mission {mission}",
+                views.scope_digest(scope).expect("views"),
+                reference.scope_digest(scope).expect("views"),
+                "nodes {node} and {} show different things of {scope}",
                 nodes[0]
             );
         }
@@ -74,6 +68,10 @@ fn demand_acknowledged(world: &World, nodes: &[usize]) {
                 RecordId::Task(id) => views.task_by_id(id).expect("views").is_some(),
                 RecordId::Unit(id) => views.unit_by_id(id).expect("views").is_some(),
                 RecordId::Message(id) => views.message_by_id(id).expect("views").is_some(),
+                RecordId::Alert(id) => {
+                    let mut scopes = world.engine(node).frontier().scopes();
+                    scopes.any(|(scope, _)| views.alert_by_id(scope.mission(), id).expect("views").is_some())
+                }
             };
             assert!(there, "{} was acknowledged and is missing on node {node}", outcome.record);
         }

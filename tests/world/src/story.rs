@@ -1,5 +1,6 @@
 //! What people do in the world: missions, incidents, tasks, units, messages, positions, drawn from the world's dice.
 
+use holdfast_domain::alert::{AlertNew, Response, Severity};
 use holdfast_domain::edit::Edit;
 use holdfast_domain::field::Change;
 use holdfast_domain::geography::LatLon;
@@ -60,6 +61,19 @@ pub fn task(title: &str) -> TaskNew {
 /// What is needed to send a message to all.
 pub fn message(text: &str) -> MessageNew {
     MessageNew { id: None, channel: Channel::Mission, text: text.to_owned() }
+}
+
+/// What is needed to raise an alert.
+pub fn alert(title: &str) -> AlertNew {
+    AlertNew {
+        id: None,
+        severity: Severity::Extreme,
+        response: Response::Evacuate,
+        title: title.to_owned(),
+        text: String::new(),
+        area: None,
+        expires_ms: None,
+    }
 }
 
 fn made(record: RecordId) -> RecordId {

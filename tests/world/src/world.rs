@@ -221,6 +221,16 @@ impl World {
         link
     }
 
+    /// Tells both ends of a link what it carries, as a connection does once it has found out.
+    pub fn measured(&mut self, link: usize) {
+        let Link { ends, ids, profile, .. } = &self.links[link];
+        let (ends, ids, profile) = (*ends, *ids, *profile);
+        for (node, link) in ends.into_iter().zip(ids) {
+            let (rate_bps, rtt_us) = (Some(profile.rate_bps), 2 * profile.delay_us);
+            self.step(node, vec![Event::Measured { link, rate_bps, rtt_us }]);
+        }
+    }
+
     /// Changes what a link does to bytes; frames under way are not affected.
     pub fn set_profile(&mut self, link: usize, profile: Profile) {
         self.links[link].profile = profile;
