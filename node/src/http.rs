@@ -7,6 +7,7 @@ mod conflicts;
 mod events;
 mod guard;
 mod health;
+mod holders;
 mod imports;
 mod incidents;
 mod messages;
@@ -69,6 +70,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(units::router())
         .merge(messages::router())
         .merge(alerts::router())
+        .merge(holders::router())
         .merge(positions::router())
         .merge(conflicts::router())
         .merge(imports::router())

@@ -103,7 +103,8 @@ const COLUMNS: &[Column] = &[
 ];
 
 impl Place {
-    fn path(&self, client: &Client) -> Result<String> {
+    /// What stands before `/alerts`: the mission's path, or nothing for the org.
+    pub(crate) fn path(&self, client: &Client) -> Result<String> {
         if self.org { Ok(String::new()) } else { client.mission(self.mission.as_deref()) }
     }
 }

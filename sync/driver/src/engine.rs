@@ -13,7 +13,7 @@ use holdfast_domain::limits::{PACK_ENTRIES_MAX, SIGNED_SPAN_BYTES, UNSIGNED_RUN_
 use holdfast_domain::power::PowerStatus;
 use holdfast_domain::record::Patch;
 use holdfast_domain::refusal::Refusal;
-use holdfast_domain::scope::{Family, StreamId};
+use holdfast_domain::scope::{Family, Scope, StreamId};
 use holdfast_protocol::protocol::{Config as ProtocolConfig, Effect as Said, HeldHead, Input, Memory, Protocol};
 use holdfast_replica::replica::Replica;
 use holdfast_store::chains::HeadRow;
@@ -26,6 +26,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use crate::documents::Documents;
 use crate::effect::{Effect, Notice, Reply};
 use crate::event::{Command, Event, Ticket};
+use crate::holders::Telling;
 use crate::peers::Peers;
 
 /// Who this node is, what it may sign, and where its randomness comes from.
@@ -64,6 +65,7 @@ pub(crate) struct Core {
     pub(crate) documents: Documents,
     pub(crate) peers: Peers,
     pub(crate) rng: ChaCha12Rng,
+    pub(crate) telling: Telling,
     /// Marks that peers may name, to be written down with the next commit.
     marks: Vec<(Mark, u64)>,
     pub(crate) counters: BTreeMap<&'static str, u64>,
@@ -191,6 +193,7 @@ impl Engine {
                 }
                 Event::Tick => {
                     core.peers.persist(&mut step)?;
+                    core.tell_holdings(&mut step)?;
                     core.say(&mut step, Input::Tick)?;
                 }
                 Event::Command(ticket, Command::Doctor) => examined.push(ticket),
@@ -283,6 +286,7 @@ impl Core {
             replica: Replica::new(),
             documents: Documents::default(),
             peers,
+            telling: Telling::default(),
             rng,
             marks: Vec::new(),
             counters: BTreeMap::new(),
@@ -299,6 +303,7 @@ impl Core {
         self.protocol = speak(store, &self.config, &self.credential, &self.peers, now)?;
         self.replica = Replica::new();
         self.documents = Documents::default();
+        self.telling = Telling::default();
         self.marks.clear();
         Ok(())
     }
@@ -442,6 +447,10 @@ impl Core {
     fn command(&mut self, step: &mut Step<'_>, ticket: Ticket, command: Command) -> Result<(), StoreError> {
         let reply = match command {
             Command::Edit { edits, options } => Reply::Edited(self.gesture(step, edits, &options)?),
+            Command::Holders { mission, record } => Reply::Holders(self.holders(step, mission, record)?),
+            Command::ScopeHolders { mission } => {
+                Reply::ScopeHolders(self.scope_holders(step, mission.map_or(Scope::Org, Scope::Mission))?)
+            }
             Command::Status => Reply::Status(Box::new(self.status(step.store, step.now)?)),
             Command::Pause { device, paused } => {
                 step.txn.put_peer_paused(device, paused)?;

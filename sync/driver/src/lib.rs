@@ -19,4 +19,5 @@ mod clock;
 mod doctor;
 mod documents;
 mod gesture;
+mod holders;
 mod peers;

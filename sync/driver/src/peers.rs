@@ -129,6 +129,10 @@ impl Peers {
         self.known.get(&device).map(|peer| &peer.holds)
     }
 
+    pub(crate) fn last_heard_ms(&self, device: DeviceId) -> Option<u64> {
+        self.known.get(&device)?.last_heard_ms
+    }
+
     pub(crate) fn device_of(&self, link: LinkId) -> Option<DeviceId> {
         self.links.get(&link).copied()
     }

@@ -80,6 +80,12 @@ impl Record {
         self.fields.iter().filter(|(field, _)| *field != DELETED).map(|(field, all)| (field.as_str(), all.as_slice()))
     }
 
+    /// The operations that made it and those whose values stand in it.
+    pub(crate) fn ops(&self) -> impl Iterator<Item = &ObjId> {
+        let values = self.fields.values().flatten().map(|candidate| &candidate.op);
+        self.objects.iter().chain(values)
+    }
+
     /// Whether values stand in this field that read differently.
     pub(crate) fn is_rivalled(&self, (name, form): Field) -> bool {
         let mut values = self.candidates(name).iter().map(|candidate| form.json(Some(&candidate.value)));

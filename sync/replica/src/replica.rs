@@ -9,6 +9,7 @@ use holdfast_domain::edit::{Edit, Outcome};
 use holdfast_domain::entry::{Digest, Entry, EntryKey};
 use holdfast_domain::feed::BodyError;
 use holdfast_domain::frame::PackForm;
+use holdfast_domain::id::MissionId;
 use holdfast_domain::identity::AuthorId;
 use holdfast_domain::limits::ENTRY_BODY_BYTES_MAX;
 use holdfast_domain::record::{Patch, RecordId};
@@ -19,6 +20,7 @@ use crate::document::Document;
 use crate::draft::draft;
 use crate::feed;
 use crate::gesture::Gesture;
+use crate::layout::Table;
 use crate::merge::Place;
 use crate::pack;
 
@@ -133,6 +135,11 @@ pub fn documents_of(edit: &Edit) -> Vec<StreamId> {
     streams
 }
 
+/// The document that keeps a record; `None` for what is in no document.
+pub fn document_of(mission: MissionId, record: RecordId) -> Option<StreamId> {
+    Some(StreamId::new(Scope::Mission(mission), Table::of_record(record)?.document()))
+}
+
 impl Replica {
     /// A replica with no document open.
     pub fn new() -> Self {
@@ -243,6 +250,13 @@ impl Replica {
     /// by bit, told at once.
     pub fn rows(&self, stream: StreamId) -> Vec<Patch> {
         self.documents.get(&stream).map_or(Vec::new(), Document::rows)
+    }
+
+    /// The changes that make a record of an open document what it is: for each author the newest of which a value or a
+    /// rival stands, in order of author. Empty if there is no such record. Whoever holds these, and what they follow
+    /// from, has the record as it is here.
+    pub fn written(&self, stream: StreamId, record: RecordId) -> Vec<(AuthorId, u64)> {
+        self.documents.get(&stream).map_or(Vec::new(), |document| document.written(record))
     }
 
     /// One entry of a feed or register as rows.

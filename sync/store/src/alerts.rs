@@ -3,6 +3,7 @@
 
 use holdfast_domain::alert::{Alert, AlertDetail, AlertWord, may_cancel};
 use holdfast_domain::api::{Item, Page};
+use holdfast_domain::clock::Hlc;
 use holdfast_domain::id::{AlertId, MissionId};
 use holdfast_domain::identity::{AuthorId, Credential, DeviceId, DeviceRole};
 use holdfast_domain::limits::ALERT_WORDS_MAX;
@@ -184,6 +185,12 @@ impl Views {
 }
 
 impl Store {
+    /// Who raised an alert of a mission or of the org, and when.
+    pub fn alert_origin(&self, mission: Option<MissionId>, id: AlertId) -> Result<Option<(AuthorId, Hlc)>, StoreError> {
+        let found = by_id(self.conn(), mission, id)?;
+        Ok(found.map(|(alert, _)| (alert.record.author, alert.record.raised)))
+    }
+
     /// How an alert stands for a device; `None` if it is not known here.
     pub fn alert_state(
         &self,

@@ -8,7 +8,10 @@ use holdfast_domain::clock::Now;
 use holdfast_domain::edit::{Edit, Outcome};
 use holdfast_domain::entry::Signature;
 use holdfast_domain::frame::LinkId;
+use holdfast_domain::holders::Holders;
+use holdfast_domain::id::MissionId;
 use holdfast_domain::identity::{DeviceCredential, DeviceId, DeviceRole, OrgId, PublicKey};
+use holdfast_domain::record::RecordId;
 use holdfast_domain::refusal::Refusal;
 use holdfast_driver::effect::{Effect, Notice, Reply};
 use holdfast_driver::engine::{Engine, EngineConfig};
@@ -404,6 +407,14 @@ impl World {
         let ticket = Ticket(self.serial);
         self.step(node, vec![Event::Command(ticket, command)]);
         self.replies.remove(&ticket).expect("a node that is on answers")
+    }
+
+    /// Who has a record of a mission, or of the org, as far as a node knows.
+    pub fn holders(&mut self, node: usize, mission: Option<MissionId>, record: RecordId) -> Holders {
+        match self.ask(node, Command::Holders { mission, record }) {
+            Reply::Holders(Ok(holders)) => holders,
+            other => panic!("node {node} cannot say who has {record}: {other:?}"),
+        }
     }
 
     /// What a node proves and reads parcels with.
