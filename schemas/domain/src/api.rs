@@ -96,7 +96,8 @@ pub struct NodeStatus {
     pub author: AuthorId,
     /// The epoch of that author.
     pub epoch: u32,
-    /// Fingerprint of each scope held, by scope (`org` or a mission id).
+    /// Fingerprint of the content of each scope held, by scope (`org` or a mission id): equal ones mean that two nodes
+    /// show the same.
     pub scopes: BTreeMap<String, Fingerprint>,
     /// Entries held.
     pub entries: u64,

@@ -95,6 +95,14 @@ impl ScopeFrontier {
         Fingerprint(self.durable.to_le_bytes())
     }
 
+    /// The fingerprint of all that people work with: everything but what devices say of what they hold. Nodes that agree
+    /// on this show the same.
+    pub fn content(&self) -> Fingerprint {
+        let latest = self.heads().filter(|(kind, ..)| kind.family() == Family::Register && *kind != StreamKind::Holds);
+        let sum = latest.fold(self.durable, |sum, (kind, author, head)| sum.wrapping_add(term(kind, author, head)));
+        Fingerprint(sum.to_le_bytes())
+    }
+
     /// The fingerprint of these heads.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint(self.durable.wrapping_add(self.latest).to_le_bytes())

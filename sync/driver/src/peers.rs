@@ -184,7 +184,7 @@ impl Core {
             role: self.config.device.role,
             author: self.credential.author(),
             epoch: self.credential.epoch,
-            scopes: mine.scopes().map(|(scope, held)| (scope.to_string(), held.fingerprint())).collect(),
+            scopes: mine.scopes().map(|(scope, held)| (scope.to_string(), held.content())).collect(),
             entries: store.entry_count()?,
             held: self.replica.held() as u64,
             forks: self.forks(store)?,

@@ -1,9 +1,11 @@
 //! What must be true once the harm is over: all agree, and nothing acknowledged is missing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_domain::clock::Now;
+use holdfast_domain::frontier::{Fingerprint, Frontier};
 use holdfast_domain::record::RecordId;
+use holdfast_domain::scope::Scope;
 use holdfast_driver::effect::{Effect, Reply};
 use holdfast_driver::event::{Command, Event, Ticket};
 
@@ -21,12 +23,18 @@ pub fn converge(world: &mut World, nodes: &[usize], bound_ms: u64) -> Result<u64
     }
 }
 
-/// The first difference between frontiers, if any.
+/// The content of what is held, scope by scope.
+fn content(frontier: &Frontier) -> BTreeMap<Scope, Fingerprint> {
+    frontier.scopes().map(|(scope, held)| (scope, held.content())).collect()
+}
+
+/// The first difference between frontiers, if any. What devices say of what they hold is never at rest for long, and
+/// passes on links only.
 fn differing(world: &World, nodes: &[usize]) -> Option<String> {
     let first = world.engine(nodes[0]).frontier();
     nodes[1..].iter().find_map(|&node| {
         let other = world.engine(node).frontier();
-        (first != other).then(|| {
+        (content(first) != content(other)).then(|| {
             let (ahead, behind) = (first.lead_over(other), other.lead_over(first));
             format!("node {node} lacks {ahead:?} of node {}, which lacks {behind:?}", nodes[0])
         })
