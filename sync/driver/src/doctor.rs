@@ -17,9 +17,23 @@ use crate::engine::{Core, chain};
 /// Entries read at once: bounds memory on a Pi.
 const PORTION_ENTRIES: usize = 2_000;
 
+/// Set to 1 by a migration after which the views are to be written anew.
+const VIEWS_STALE: &str = "views_stale";
+
 impl Core {
+    /// Writes the views anew where a migration found entries that they do not show.
+    pub(crate) fn refresh_views(&self, store: &mut Store) -> Result<(), StoreError> {
+        if store.meta(VIEWS_STALE)?.is_none_or(|mark| mark != [1]) {
+            return Ok(());
+        }
+        self.examine(store)?;
+        let txn = store.begin()?;
+        txn.put_meta(VIEWS_STALE, &[0])?;
+        txn.commit()
+    }
+
     /// Examines all that is stored; writes the views anew if they differ from what the entries say.
-    pub(crate) fn examine(&mut self, store: &mut Store) -> Result<DoctorReport, StoreError> {
+    pub(crate) fn examine(&self, store: &mut Store) -> Result<DoctorReport, StoreError> {
         let mut report = DoctorReport::default();
         report.faults.extend(store.check()?);
         let quarantined: BTreeSet<_> = store.quarantined()?.into_iter().collect();

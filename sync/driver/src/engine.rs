@@ -1,12 +1,12 @@
 //! The Engine: takes what has queued up, commits once, and only then returns effects.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use ed25519_dalek::SigningKey;
 use holdfast_domain::api::NodeStatus;
 use holdfast_domain::clock::{Clock, Hlc, Now};
 use holdfast_domain::entry::Entry;
-use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm, capability};
+use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm};
 use holdfast_domain::frontier::Mark;
 use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, PublicKey};
 use holdfast_domain::limits::{PACK_ENTRIES_MAX, SIGNED_SPAN_BYTES, UNSIGNED_RUN_ENTRIES_MAX};
@@ -14,9 +14,8 @@ use holdfast_domain::power::PowerStatus;
 use holdfast_domain::record::Patch;
 use holdfast_domain::refusal::Refusal;
 use holdfast_domain::scope::{Family, Scope, StreamId};
-use holdfast_protocol::protocol::{Config as ProtocolConfig, Effect as Said, HeldHead, Input, Memory, Protocol};
+use holdfast_protocol::protocol::{Effect as Said, Input, Protocol};
 use holdfast_replica::replica::Replica;
-use holdfast_store::chains::HeadRow;
 use holdfast_store::error::StoreError;
 use holdfast_store::store::{Store, Txn};
 use holdfast_transport::identity::Authority;
@@ -27,6 +26,7 @@ use crate::documents::Documents;
 use crate::effect::{Effect, Notice, Reply};
 use crate::event::{Command, Event, Ticket};
 use crate::holders::Telling;
+use crate::memory::speak;
 use crate::peers::Peers;
 
 /// Who this node is, what it may sign, and where its randomness comes from.
@@ -45,9 +45,6 @@ pub struct EngineConfig {
     /// The boot floor of the clock that the caller knows: build time, GPS.
     pub floor_ms: u64,
 }
-
-/// Set to 1 by a migration after which the views are to be written anew.
-const VIEWS_STALE: &str = "views_stale";
 
 /// The engine. Calls of [`Engine::step`] are the only way in; `now` must not fall in its monotonic part.
 pub struct Engine {
@@ -114,22 +111,10 @@ impl Step<'_> {
 
 impl Engine {
     /// Loads what the store holds. `now` is the time of the boot.
-    pub fn open(store: Store, config: EngineConfig, now: Now) -> Result<Self, StoreError> {
+    pub fn open(mut store: Store, config: EngineConfig, now: Now) -> Result<Self, StoreError> {
         let core = Core::load(&store, config, now)?;
-        let mut engine = Self { store, core };
-        engine.refresh_views()?;
-        Ok(engine)
-    }
-
-    /// Writes the views anew where a migration found entries that they do not show.
-    fn refresh_views(&mut self) -> Result<(), StoreError> {
-        if self.store.meta(VIEWS_STALE)?.is_none_or(|mark| mark != [1]) {
-            return Ok(());
-        }
-        self.core.examine(&mut self.store)?;
-        let txn = self.store.begin()?;
-        txn.put_meta(VIEWS_STALE, &[0])?;
-        txn.commit()
+        core.refresh_views(&mut store)?;
+        Ok(Self { store, core })
     }
 
     /// Takes the events in, commits once, and returns what is to be done.
@@ -471,41 +456,6 @@ impl Core {
         step.reply(ticket, reply);
         Ok(())
     }
-}
-
-fn speak(
-    store: &Store,
-    config: &EngineConfig,
-    credential: &Credential,
-    peers: &Peers,
-    now: Now,
-) -> Result<Protocol, StoreError> {
-    let forks: BTreeSet<_> = store.forks()?.into_iter().map(|(stream, author, _)| (stream, author)).collect();
-    let mut protocol = Protocol::new(
-        ProtocolConfig {
-            org: config.device.org,
-            authority: config.authority_key,
-            device: config.device.device(),
-            credential: credential.clone(),
-            capabilities: capability::BUNDLE,
-        },
-        Memory {
-            heads: store.heads()?.into_iter().map(held_head).collect(),
-            credentials: store.credentials()?,
-            forks: forks.into_iter().collect(),
-            bases: peers.bases(),
-            marks: store.marks()?,
-        },
-    );
-    for device in peers.paused() {
-        protocol.handle(now, Input::Pause { device, paused: true });
-    }
-    Ok(protocol)
-}
-
-fn held_head(row: HeadRow) -> HeldHead {
-    let HeadRow { stream, author, seq, digest, grown } = row;
-    HeldHead { stream, author, seq, digest, arrived: grown }
 }
 
 /// An error with its causes, in one line.

@@ -3,14 +3,14 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_domain::clock::Hlc;
+use holdfast_domain::clock::{Hlc, Now};
 use holdfast_domain::entry::{Digest, Entry};
 use holdfast_domain::feed::{self, AlertBody, HoldsBody, MessageBody};
 use holdfast_domain::frontier::Fingerprint;
 use holdfast_domain::holders::{Held, Holder, Holders, ScopeHolder};
 use holdfast_domain::id::MissionId;
 use holdfast_domain::identity::{AuthorId, DeviceCredential, DeviceId, DeviceRole};
-use holdfast_domain::limits::{HOLDS_BPS, HOLDS_PAUSE_S_MAX, HOLDS_PAUSE_S_MIN, HOLDS_QUIET_S};
+use holdfast_domain::limits::{CLOCK_SUSPECT_MS, HOLDS_BPS, HOLDS_PAUSE_S_MAX, HOLDS_PAUSE_S_MIN, HOLDS_QUIET_S};
 use holdfast_domain::record::RecordId;
 use holdfast_domain::refusal::Refusal;
 use holdfast_domain::scope::{Family, Scope, StreamId, StreamKind};
@@ -128,7 +128,7 @@ impl Core {
             let word = words.get(&device.device());
             let holds = written.iter().all(|&(stream, author, seq)| self.seq_at(&device, word, stream, author) >= seq);
             let list = if holds { &mut held_by } else { &mut not_yet };
-            list.push(self.holder(&device, word));
+            list.push(self.holder(&device, word, step.now));
         }
         let at_hub = held_by.iter().any(|holder| holder.role == DeviceRole::Hub);
         Ok(Ok(Holders { record, of: (held_by.len() + not_yet.len()) as u64, held_by, not_yet, at_hub }))
@@ -153,7 +153,7 @@ impl Core {
                     head.seq.saturating_sub(self.seq_at(&device, word, StreamId::new(scope, kind), author))
                 };
                 ScopeHolder {
-                    holder: self.holder(&device, word),
+                    holder: self.holder(&device, word, step.now),
                     said_ms: word.map(|word| word.said.ms()),
                     lacks: mine.iter().map(lacks).sum(),
                 }
@@ -239,10 +239,12 @@ impl Core {
         Ok(members)
     }
 
-    fn holder(&self, device: &DeviceCredential, word: Option<&Word>) -> Holder {
+    fn holder(&self, device: &DeviceCredential, word: Option<&Word>, now: Now) -> Holder {
         let id = device.device();
         let near = self.peers.last_heard_ms(id);
-        let last_heard_ms = near.max(word.map(|word| word.said.ms())).filter(|_| id != self.config.device.device());
+        // A clock that is ahead would have a device heard of just now for ever.
+        let said = word.map(|word| word.said.ms()).filter(|&said_ms| said_ms <= now.wall_ms + CLOCK_SUSPECT_MS);
+        let last_heard_ms = near.max(said).filter(|_| id != self.config.device.device());
         Holder { device: id, name: device.name.clone(), role: device.role, last_heard_ms }
     }
 }

@@ -20,4 +20,5 @@ mod doctor;
 mod documents;
 mod gesture;
 mod holders;
+mod memory;
 mod peers;

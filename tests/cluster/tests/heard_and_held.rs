@@ -9,7 +9,7 @@ use holdfast_cluster::process::Program;
 use holdfast_linkem::relay::Profile;
 use serde_json::{Value, json};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Asks until the answer is as wanted.
 fn until(mut ask: impl FnMut() -> Result<Value>, wanted: impl Fn(&Value) -> bool) -> Result<Value> {

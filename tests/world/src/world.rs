@@ -13,6 +13,7 @@ use holdfast_domain::id::MissionId;
 use holdfast_domain::identity::{DeviceCredential, DeviceId, DeviceRole, OrgId, PublicKey};
 use holdfast_domain::record::RecordId;
 use holdfast_domain::refusal::Refusal;
+use holdfast_domain::scope::Class;
 use holdfast_driver::effect::{Effect, Notice, Reply};
 use holdfast_driver::engine::{Engine, EngineConfig};
 use holdfast_driver::event::{Command, EditOptions, Event, Ticket};
@@ -66,6 +67,8 @@ pub struct World {
     replies: BTreeMap<Ticket, Reply>,
     /// Bytes of frames handed to links.
     pub bytes_sent: u64,
+    /// The same by class.
+    pub bytes_by_class: BTreeMap<Class, u64>,
     /// Frames handed to links.
     pub frames_sent: u64,
     /// Entries and edits acknowledged to people, to be found again at the end.
@@ -100,6 +103,7 @@ impl World {
             told: Vec::new(),
             replies: BTreeMap::new(),
             bytes_sent: 0,
+            bytes_by_class: BTreeMap::new(),
             frames_sent: 0,
             acknowledged: Vec::new(),
         }
@@ -332,9 +336,10 @@ impl World {
         self.links.iter().position(|link| link.up && (0..2).any(|end| link.ends[end] == node && link.ids[end] == id))
     }
 
-    fn send(&mut self, node: usize, id: LinkId, class: holdfast_domain::scope::Class, mut bytes: Vec<u8>) {
+    fn send(&mut self, node: usize, id: LinkId, class: Class, mut bytes: Vec<u8>) {
         let Some(link) = self.link_of(node, id) else { return };
         self.bytes_sent += bytes.len() as u64;
+        *self.bytes_by_class.entry(class).or_default() += bytes.len() as u64;
         self.frames_sent += 1;
         self.note(&bytes);
         let profile = self.links[link].profile;
