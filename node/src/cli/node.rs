@@ -50,7 +50,7 @@ pub(crate) fn status(global: &Global, _: &Status) -> Result<()> {
     Ok(())
 }
 
-/// What the node runs on, and what it spares because of that.
+/// What the node runs on, and what sync may spend because of that.
 fn power(power: &Value) {
     let percent = power["percent"].as_u64().map_or_else(String::new, |percent| format!(", {percent} %"));
     let ignition = match power["ignition"].as_bool() {
@@ -62,7 +62,7 @@ fn power(power: &Value) {
     let policy = &power["policy"];
     if policy["beacon_factor"] != 1 {
         println!(
-            "              saving: beacons {} times as far apart, bulk every {} s, attachments {}",
+            "              policy: beacons {} times as far apart, bulk every {} s, attachments {}",
             text(policy, "beacon_factor"),
             text(policy, "bulk_every_s"),
             if policy["blobs"] == true { "yes" } else { "no" }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use holdfast_domain::limits::PARCEL_BYTES_MAX;
-use holdfast_domain::parcel::{ParcelChain, ParcelContents, ParcelNew};
+use holdfast_domain::parcel::{ParcelChain, ParcelContents, ParcelError, ParcelNew};
 use holdfast_driver::offline::{Offline, parcel_key, parcel_reader};
 use holdfast_driver::run::DataDir;
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ pub struct Export {
     /// The file to write; it must not exist. `-` writes to standard output
     #[arg(required_unless_present = "qr")]
     file: Option<PathBuf>,
-    /// Draws QR codes into this folder, or to the terminal for `-`; for small parcels
+    /// Draws QR codes into this folder, made if need be, or to the terminal for `-`; for small parcels
     #[arg(long, value_name = "FOLDER")]
     qr: Option<PathBuf>,
     /// Only this mission, by name or id, with the org's enrolments
@@ -230,6 +230,9 @@ fn say(report: &Value) {
         text(report, "fresh"),
         text(report, "known")
     );
+    if report["quarantined"] != 0 {
+        println!("  {} of them kept aside: their author may not write them", text(report, "quarantined"));
+    }
     for gap in report["gaps"].as_array().into_iter().flatten() {
         println!(
             "  gap in {} of {}: entry {} is missing before {}",
@@ -254,6 +257,9 @@ fn read(file: &Path) -> Result<Vec<u8>> {
     } else {
         let file = std::fs::File::open(file).with_context(unreadable)?;
         file.take(room).read_to_end(&mut bytes).with_context(unreadable)?;
+    }
+    if bytes.len() > PARCEL_BYTES_MAX {
+        return Err(ParcelError::TooLarge { bytes: bytes.len() as u64 }.into());
     }
     Ok(bytes)
 }

@@ -43,6 +43,17 @@ pub enum TrackBody {
         /// The fixes in order of time.
         fixes: Vec<Fix>,
     },
+    /// A sealed segment: fixes of one unit in little room.
+    V2 {
+        /// When it was written, hybrid time.
+        written: Hlc,
+        /// The unit.
+        unit: UnitId,
+        /// Where they come from; `live` where they were reported one by one.
+        source: String,
+        /// The fixes in order of time, as `segment` of the replica lays them out.
+        segment: Vec<u8>,
+    },
 }
 
 /// A body in the `control` feed of the org.
@@ -129,6 +140,13 @@ pub enum RegisterBody {
         /// The fix.
         fix: Fix,
     },
+    /// Where the author's device is reached, in the org's scope.
+    ReachableV1 {
+        /// When it was written, hybrid time.
+        written: Hlc,
+        /// `host:port` each, the likeliest first, at most [`crate::limits::ADDRESSES_MAX`]; none: nowhere.
+        addresses: Vec<String>,
+    },
 }
 
 impl RegisterBody {
@@ -136,6 +154,7 @@ impl RegisterBody {
     pub fn key(&self) -> RegisterKey {
         match self {
             Self::PositionV1 { unit, .. } => RegisterKey::Position(*unit),
+            Self::ReachableV1 { .. } => RegisterKey::Reachable,
         }
     }
 }
@@ -145,12 +164,21 @@ impl RegisterBody {
 pub enum RegisterKey {
     /// The newest position of a unit.
     Position(UnitId),
+    /// Where the device is reached.
+    Reachable,
 }
 
 /// A body that is none of the versions known here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the body is of no version known here: {0}")]
 pub struct BodyError(String);
+
+impl BodyError {
+    /// Says what the body is not.
+    pub fn new(fault: impl Into<String>) -> Self {
+        Self(fault.into())
+    }
+}
 
 /// Encodes a body.
 pub fn encode<T: Serialize>(body: &T) -> Vec<u8> {

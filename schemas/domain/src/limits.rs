@@ -67,6 +67,20 @@ pub const LINE_BYTES_MAX: usize = 400;
 pub const TEXT_BYTES_MAX: usize = 16 << 10;
 /// Fixes in one track entry; longer imports are cut into several.
 pub const TRACK_FIXES_MAX: usize = 1_024;
+/// Fixes reported here that make a segment: ten minutes at one a second, after which signature and pack cost a quarter
+/// of a byte each.
+pub const SEGMENT_FIXES: usize = 600;
+/// A fix waits no longer than this for others to be sealed with.
+pub const SEGMENT_AGE_MS_MAX: u64 = 600_000;
+/// A unit that has reported nothing for so long is not waited for: longer than a tunnel or a reboot.
+pub const SEGMENT_SILENCE_MS: u64 = 120_000;
+/// Fewer fixes than this wait on when their unit falls silent, or a unit that reports rarely would be sealed fix by fix.
+pub const SEGMENT_SILENCE_FIXES_MIN: u64 = 60;
+/// Tracks sealed in one step; the rest follow with the next tick. So many take about a tenth of a second on a Pi.
+pub const SEGMENTS_PER_STEP: usize = 16;
+/// Nothing is sealed so soon after a start: a disk that was put back hears from a peer that its history went further,
+/// and must not write under numbers that are taken. Nor is a disk that refused tried again sooner.
+pub const SEGMENT_AFTER_START_MS: u64 = 60_000;
 /// Edits in one gesture, such as one chunk of an import.
 pub const GESTURE_EDITS_MAX: usize = 200;
 /// Largest request body of the API, imports aside.
@@ -150,3 +164,7 @@ pub const PARCEL_HEADER_BYTES_MAX: usize = 4 << 10;
 pub const PARCEL_UNPACKED_BYTES_MAX: usize = 512 << 20;
 /// Packs of a parcel that one step takes in: other work waits for about 2 MiB of bodies at most.
 pub const PARCEL_STEP_PACKS: usize = 8;
+/// Addresses at which a device may say it is reached: its interfaces and a name.
+pub const ADDRESSES_MAX: usize = 8;
+/// One of them: a name of 253 bytes, a port, a kind of link.
+pub const ADDRESS_BYTES_MAX: usize = 280;

@@ -74,7 +74,7 @@ pub enum ParcelError {
     },
     /// Larger than any parcel may be.
     #[error(
-        "{bytes} bytes are more than a parcel may have ({PARCEL_BYTES_MAX}); export less at once, such as one mission"
+        "{bytes} bytes or more are over what a parcel may have ({PARCEL_BYTES_MAX}); export less at once, such as one mission"
     )]
     TooLarge {
         /// Its size.
@@ -291,6 +291,8 @@ pub struct ParcelImported {
     pub fresh: u64,
     /// Entries that were here already.
     pub known: u64,
+    /// Of the new ones, those kept aside because their author may not write them.
+    pub quarantined: u64,
     /// Runs that could not be placed, because entries before them are in neither the parcel nor this node.
     pub gaps: Vec<ParcelGap>,
     /// Runs that were not taken.

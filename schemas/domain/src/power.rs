@@ -64,8 +64,8 @@ impl PowerState {
 /// What sync may spend. Classes P0 to P2 (alerts, positions, orders, documents, messages) are never held back by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PowerPolicy {
-    /// Times as long between beacons and between keep-alives as without need to save; 1 to 8. Bounds how often an idle
-    /// radio wakes.
+    /// Times as long between attempts to reach peers that are not there as without need to save; 1 to 8. Bounds how often
+    /// an idle radio wakes.
     pub beacon_factor: u8,
     /// What is of class P3 or later (snapshots, track history, attachments) begins to go at most once in so many seconds,
     /// all of it together; 0: at any time. Bounds how often a radio is kept awake for what can wait.

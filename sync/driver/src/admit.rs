@@ -6,7 +6,7 @@ use holdfast_domain::identity::Credential;
 use holdfast_domain::scope::{Family, StreamKind};
 use holdfast_store::error::StoreError;
 
-use crate::effect::Notice;
+use crate::effect::{Effect, Notice};
 use crate::engine::{Core, Step};
 
 impl Core {
@@ -39,6 +39,9 @@ impl Core {
             }
         }
         self.keep(step, entries)?;
+        for entry in &allowed {
+            step.out.extend(self.whereabouts(entry).map(Effect::Learned));
+        }
         let merged = self.replica.merge(&allowed);
         for key in merged.refused {
             self.quarantine(step, key, "it is no change that this document can take")?;

@@ -8,6 +8,7 @@ use holdfast_domain::identity::{AuthorId, DeviceId};
 use holdfast_domain::refusal::Refusal;
 use holdfast_domain::scope::{Class, StreamId};
 use holdfast_store::error::StoreError;
+use holdfast_transport::learned::Whereabouts;
 
 use crate::authority::Enrolled;
 use crate::event::Ticket;
@@ -24,7 +25,7 @@ pub enum Reply {
     Holders(Result<Holders, Refusal>),
     /// To [`crate::event::Command::ScopeHolders`].
     ScopeHolders(Vec<ScopeHolder>),
-    /// To [`crate::event::Command::Pause`] and [`crate::event::Command::Power`].
+    /// To [`crate::event::Command::Pause`], [`crate::event::Command::Power`] and [`crate::event::Command::Reachable`].
     Done(Result<(), Refusal>),
     /// To [`crate::event::Command::Invite`]: the secret and when it expires.
     Invited(Result<([u8; 16], u64), Refusal>),
@@ -61,6 +62,8 @@ pub enum Effect {
         /// Why.
         reason: Bye,
     },
+    /// A device says where it is reached.
+    Learned(Whereabouts),
     /// View rows changed; this is the newest revision.
     Changed(u64),
     /// Something a person should hear of.

@@ -8,7 +8,7 @@ use holdfast_domain::clock::{Clock, Hlc, Now};
 use holdfast_domain::entry::Entry;
 use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm};
 use holdfast_domain::frontier::Mark;
-use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, PublicKey};
+use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, DeviceId, PublicKey};
 use holdfast_domain::limits::{PACK_ENTRIES_MAX, SIGNED_SPAN_BYTES, UNSIGNED_RUN_ENTRIES_MAX};
 use holdfast_domain::power::PowerStatus;
 use holdfast_domain::record::Patch;
@@ -61,6 +61,7 @@ pub(crate) struct Core {
     pub(crate) replica: Replica,
     pub(crate) documents: Documents,
     pub(crate) peers: Peers,
+    pub(crate) pending: crate::tracks::Pending,
     pub(crate) rng: ChaCha12Rng,
     pub(crate) telling: Telling,
     /// Marks that peers may name, to be written down with the next commit.
@@ -68,6 +69,8 @@ pub(crate) struct Core {
     pub(crate) counters: BTreeMap<&'static str, u64>,
     /// What the node runs on; its policy says what sync may spend. The driver alone learns of it, so it is not on disk.
     pub(crate) power: PowerStatus,
+    /// When each device last said where it is reached.
+    pub(crate) reached: BTreeMap<DeviceId, Hlc>,
 }
 
 /// What a pack is to hold.
@@ -179,6 +182,7 @@ impl Engine {
                 Event::Tick => {
                     core.peers.persist(&mut step)?;
                     core.tell_holdings(&mut step)?;
+                    core.seal_tracks(&mut step)?;
                     core.say(&mut step, Input::Tick)?;
                 }
                 Event::Command(ticket, Command::Doctor) => examined.push(ticket),
@@ -221,6 +225,10 @@ impl Engine {
     /// The store, for questions beside the engine.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    pub(crate) fn core_mut(&mut self) -> &mut Core {
+        &mut self.core
     }
 
     /// The store, as a power cut would leave it.
@@ -272,10 +280,12 @@ impl Core {
             documents: Documents::default(),
             peers,
             telling: Telling::default(),
+            pending: crate::tracks::Pending::load(store, now)?,
             rng,
             marks: Vec::new(),
             counters: BTreeMap::new(),
             power: PowerStatus::default(),
+            reached: BTreeMap::new(),
             config,
         })
     }
@@ -285,11 +295,13 @@ impl Core {
             store.meta("epoch")?.and_then(|bytes| Some(u32::from_le_bytes(bytes.try_into().ok()?))).unwrap_or(0);
         self.credential.epoch = epoch;
         self.peers = Peers::load(store)?;
+        self.pending = crate::tracks::Pending::load(store, now)?;
         self.protocol = speak(store, &self.config, &self.credential, &self.peers, now)?;
         self.replica = Replica::new();
         self.documents = Documents::default();
         self.telling = Telling::default();
         self.marks.clear();
+        self.protocol.handle(now, Input::Spend { bulk_every_s: self.power.policy.bulk_every_s });
         Ok(())
     }
 
@@ -448,6 +460,11 @@ impl Core {
             Command::Enrol { secret_hash, key } => Reply::Enrolled(self.enrol(step, secret_hash, &key)?),
             Command::Power(power) => {
                 self.power = *power;
+                self.say(step, Input::Spend { bulk_every_s: self.power.policy.bulk_every_s })?;
+                Reply::Done(Ok(()))
+            }
+            Command::Reachable(addresses) => {
+                self.reachable(step, addresses)?;
                 Reply::Done(Ok(()))
             }
             Command::Parcel(request) => Reply::Parcel(self.parcel(step, request)?),

@@ -101,6 +101,8 @@ pub enum Command {
     Doctor,
     /// The supplies were looked at: what the node runs on from now on.
     Power(Box<PowerStatus>),
+    /// `host:port` at which others reach this node from now on, the likeliest first; none: nowhere.
+    Reachable(Vec<String>),
     /// One step in making or taking a parcel.
     Parcel(ParcelStep),
 }

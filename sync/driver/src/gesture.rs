@@ -8,6 +8,7 @@ use holdfast_domain::identity::DeviceCredential;
 use holdfast_domain::limits::GESTURE_EDITS_MAX;
 use holdfast_domain::record::RecordId;
 use holdfast_domain::refusal::Refusal;
+use holdfast_domain::track::Fix;
 use holdfast_replica::replica::{Context, documents_of};
 use holdfast_store::error::StoreError;
 use rand_chacha::rand_core::Rng;
@@ -75,6 +76,7 @@ impl Core {
         }
         let hlc = self.clock.tick(step.now);
         let context = Context { author: self.credential.author(), hlc, from: &self.credential.device.name };
+        let reported: Vec<_> = ready.iter().filter_map(reported).collect();
         let (places, edits): (Vec<_>, Vec<_>) = ready.into_iter().map(|ready| (ready.place, ready.edit)).unzip();
         let draft = self.replica.draft(&context, &edits);
         for (place, outcome) in places.into_iter().zip(draft.outcomes) {
@@ -90,6 +92,9 @@ impl Core {
             // Whose word it is that calls an alert off is read from the credential.
             step.txn.put_credential(&self.credential)?;
             step.show(&draft.patches)?;
+        }
+        for (_, mission, unit, fix) in reported.iter().filter(|(place, ..)| matches!(outcomes[*place], Some(Ok(_)))) {
+            self.keep_fix(step, *mission, *unit, fix)?;
         }
         Ok(())
     }
@@ -170,6 +175,14 @@ fn needless(
             what: "an alert is called off by the device that raised it, or by a command post; ask them",
         })),
     })
+}
+
+/// A position that somebody reports here. One that the engine adds is already among the fixes of its track.
+fn reported(ready: &Ready) -> Option<(usize, MissionId, UnitId, Fix)> {
+    match ready.edit {
+        Edit::PositionReport(mission, unit, fix) => Some((ready.place?, mission, unit, fix)),
+        _ => None,
+    }
 }
 
 /// Leaves fixes out that the track has already, and lets the newest fix become the unit's position.

@@ -154,6 +154,7 @@ impl Handle {
 
     /// Tells the engine what the node runs on from now on.
     pub async fn power(&self, power: PowerStatus) -> Result<(), Failed> {
+        self.transport.save_power(power.policy.beacon_factor);
         match self.call(Command::Power(Box::new(power))).await? {
             Reply::Done(result) => Ok(result?),
             _ => Err(Failed::Stopped),

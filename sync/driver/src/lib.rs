@@ -22,3 +22,5 @@ mod gesture;
 mod holders;
 mod memory;
 mod peers;
+mod reach;
+mod tracks;

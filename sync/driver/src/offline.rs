@@ -99,7 +99,12 @@ fn ask(engine: &mut Engine, clock: SystemClock, tickets: &mut u64, command: Comm
             Effect::Reply(of, reply) if of == ticket => answer = Ok(reply),
             Effect::Notice(notice) => log(&notice),
             // There are no links and no listeners; a store that fails for good has answered the command, too.
-            Effect::Reply(..) | Effect::Send { .. } | Effect::Close { .. } | Effect::Changed(_) | Effect::Fatal(_) => {}
+            Effect::Reply(..)
+            | Effect::Send { .. }
+            | Effect::Close { .. }
+            | Effect::Learned(_)
+            | Effect::Changed(_)
+            | Effect::Fatal(_) => {}
         }
     }
     answer

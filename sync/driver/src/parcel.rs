@@ -5,7 +5,7 @@ pub mod frames;
 pub mod sealing;
 pub mod steps;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use holdfast_domain::entry::Digest;
@@ -166,11 +166,9 @@ pub fn export(ask: Ask<'_>, new: &ParcelNew) -> Result<Vec<u8>, Failed> {
             load(ask, stream, chains.to_vec(), &mut body)?;
         }
     }
-    let authors =
-        |author: &AuthorId| body.packs.iter().any(|pack| pack.ranges.iter().any(|range| range.author == *author));
-    let named: Vec<Credential> =
-        body.credentials.iter().filter(|credential| authors(&credential.author())).cloned().collect();
-    body.credentials = named;
+    let authors: BTreeSet<AuthorId> =
+        body.packs.iter().flat_map(|pack| &pack.ranges).map(|range| range.author).collect();
+    body.credentials.retain(|credential| authors.contains(&credential.author()));
     let entries = body.packs.iter().flat_map(|pack| &pack.ranges).map(|range| u64::from(range.count)).sum();
     if entries == 0 {
         return Err(ParcelRefusal::Empty.into());
@@ -238,6 +236,7 @@ pub fn import(ask: Ask<'_>, reader: &ParcelReader, bytes: &[u8]) -> Result<Parce
         report.entries += part.entries;
         report.fresh += part.fresh;
         report.known += part.known;
+        report.quarantined += part.quarantined;
         report.gaps.extend(part.gaps);
         report.refused.extend(part.refused);
     }

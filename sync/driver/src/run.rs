@@ -28,6 +28,7 @@ use crate::engine::{Engine, EngineConfig};
 use crate::event::{Command, Event, Ticket};
 use crate::handle::{Handle, Readers, Request};
 use crate::offline::parcel_reader;
+use crate::reach;
 
 /// Why a node does not start. Nothing was changed, save where the variant says so.
 #[derive(Debug, thiserror::Error)]
@@ -212,8 +213,9 @@ pub async fn start(dir: &DataDir, config: NodeConfig) -> Result<Running, StartEr
     let (key, membership) = member(dir)?;
     let authority = dir.authority().exists().then(|| Authority::load(&dir.authority())).transpose()?;
     let clock = SystemClock::start();
-    let engine = open_engine(dir, &key, &membership, authority.clone(), clock.now())?;
+    let mut engine = open_engine(dir, &key, &membership, authority.clone(), clock.now())?;
     let (transport, links) = Transport::bind(transport_config(dir, &config, &engine)?, &key, &membership)?;
+    engine.whereabouts()?.into_iter().for_each(|whereabouts| transport.learn(whereabouts));
     let peer_address = transport.local_addr();
     let mut enrol_requests = None;
     let mut enrol_address = None;
@@ -243,7 +245,9 @@ pub async fn start(dir: &DataDir, config: NodeConfig) -> Result<Running, StartEr
         replies: BTreeMap::new(),
         tickets: 0,
         authority,
-        peer_hint: config.peer_advertise.unwrap_or_else(|| peer_address.to_string()),
+        peer_hint: config.peer_advertise.clone().unwrap_or_else(|| peer_address.to_string()),
+        peer_advertise: config.peer_advertise,
+        told_addresses: None,
     };
     let engine = tokio::spawn(node.run(links, requests, enrol_requests, stopped));
     Ok(Running { handle, peer_address, enrol_address, stop: Some(stop), engine })
@@ -317,8 +321,13 @@ struct Loop {
     tickets: u64,
     authority: Option<Authority>,
     peer_hint: String,
+    /// `host:port` that the settings give to others.
+    peer_advertise: Option<String>,
+    told_addresses: Option<std::time::Instant>,
 }
 
+/// How often it is looked whether this node is reached elsewhere than before.
+const TELL_ADDRESSES_EVERY: Duration = Duration::from_mins(1);
 /// How often the engine hears of passing time: for housekeeping only, no protocol timer hangs on it.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -351,6 +360,9 @@ impl Loop {
                     break;
                 }
             }
+            if matches!(events.as_slice(), [Event::Tick, ..]) {
+                events.extend(self.reachable());
+            }
             let now = self.clock.now();
             let effects = tokio::task::block_in_place(|| self.engine.step(now, events));
             for effect in effects {
@@ -359,6 +371,19 @@ impl Loop {
         }
         self.transport.shutdown().await;
         Ok(())
+    }
+
+    /// Where this node is reached, now and then: interfaces come and go.
+    fn reachable(&mut self) -> Option<Event> {
+        let due = self.told_addresses.is_none_or(|told| told.elapsed() >= TELL_ADDRESSES_EVERY);
+        if !due {
+            return None;
+        }
+        self.told_addresses = Some(std::time::Instant::now());
+        let local = self.transport.local_addr();
+        let addresses = reach::addresses_of(self.peer_advertise.as_deref(), local, &reach::interfaces());
+        self.tickets += 1;
+        Some(Event::Command(Ticket(self.tickets), Command::Reachable(addresses)))
     }
 
     fn ticket(&mut self, asker: Asker) -> Ticket {
@@ -390,6 +415,7 @@ impl Loop {
                 }
             }
             Effect::Close { link, reason } => self.transport.close(link, reason),
+            Effect::Learned(whereabouts) => self.transport.learn(whereabouts),
             Effect::Changed(rev) => {
                 self.changed.send_replace(rev);
             }

@@ -17,7 +17,7 @@ use holdfast_store::store::Store;
 const NOW: Now = Now { mono_us: 1, wall_ms: 1_700_000_000_000 };
 
 /// The newest version of the database without alerts.
-const BEFORE_ALERTS: u32 = 3;
+const BEFORE_ALERTS: u32 = 4;
 
 fn open(path: &std::path::Path) -> Engine {
     let (authority, key) = (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]));

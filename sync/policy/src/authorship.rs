@@ -31,8 +31,8 @@ pub enum Denied {
 /// | `control` | the org | hub |
 /// | `board`, `roster` | missions | hub, node |
 /// | `message`, `track` | missions | hub, node |
-/// | `latest` | missions | hub, node |
-/// | `alert`, `holds` | the org and missions | hub, node |
+/// | `latest` | the org, missions | hub, node |
+/// | `alert`, `holds` | the org, missions | hub, node |
 ///
 /// `control` carries the org's word (enrolments); a node that could write it could vouch for itself. The rest is the
 /// work of a mission, which must go on with no hub in reach, so every enrolled device may write it. So may it raise and
@@ -42,9 +42,9 @@ pub enum Denied {
 /// # Errors
 /// [`Denied::Place`] if the kind has no place in that scope, else [`Denied::Role`] if the role may not write it.
 pub fn may_author(role: DeviceRole, kind: StreamKind, scope: Scope) -> Result<(), Denied> {
-    let everywhere = matches!(kind, StreamKind::Alert | StreamKind::Holds);
     let of_the_org = kind == StreamKind::Control;
-    if !everywhere && of_the_org != (scope == Scope::Org) {
+    let of_both = matches!(kind, StreamKind::Latest | StreamKind::Alert | StreamKind::Holds);
+    if !of_both && of_the_org != (scope == Scope::Org) {
         return Err(Denied::Place { kind, scope });
     }
     if of_the_org && role != DeviceRole::Hub {

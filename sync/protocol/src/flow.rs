@@ -88,17 +88,25 @@ impl Protocol {
         }
     }
 
-    fn graft(&mut self, link: LinkId, out: &mut Vec<Effect>) {
+    /// Lets this link bring bulk from now on, for something that is lacking.
+    fn graft(&mut self, link: LinkId, lacking: Option<Lacking>, out: &mut Vec<Effect>) {
         // One at a time: what it is about to bring is lacking on the other links no more.
         for state in self.links.values_mut() {
             state.open.agreed.lacking = None;
         }
         let Some(open) = self.links.get_mut(&link).map(|state| &mut state.open) else { return };
         open.agreed.flow = Flow::Eager;
+        let tried = open.agreed.tries > 0;
         open.agreed.tries += 1;
         open.push.reconsider(&self.held, &open.theirs);
         self.counters.one(counters::FLOWS_GRAFTED);
         out.push(send(link, Class::P0, FrameV1::Flow(Flow::Eager)));
+        if let Some((stream, author, last)) = lacking.filter(|_| tried) {
+            // It may believe that it is here, from before a disk was put back: only a request brings it then.
+            let first = self.held.frontier().seq(stream, author).saturating_add(1);
+            let ask = self.open_mut(link).and_then(|open| open.asks.want(stream, author, first, last));
+            self.send_ask(link, ask, out);
+        }
     }
 
     /// A neighbour is gone. If it was one that sent unasked, another takes its part.
@@ -108,7 +116,7 @@ impl Protocol {
         if !supplied
             && let Some(&link) = self.links.iter().find(|(_, state)| state.open().is_some()).map(|(link, _)| link)
         {
-            self.graft(link, out);
+            self.graft(link, None, out);
         }
     }
 
@@ -134,14 +142,14 @@ impl Protocol {
         let turn = dice(me, state.device(), u64::from(tries)) % 256 * 2 * patience_us / 256;
         let patience_us = (patience_us + turn) << tries.min(TRIES_MAX);
         state.open.agreed.lacking = lacking;
-        let Some((_, since)) = lacking else {
+        let Some((what, since)) = lacking else {
             state.open.agreed.tries = 0;
             return;
         };
         // A link that should bring it may have missed that it should: it is asked as well.
         let lazy = self.open_mut(link).is_some_and(|open| open.agreed.flow == Flow::Lazy);
         if (meeting && lazy) || now_us.saturating_sub(since) > patience_us {
-            self.graft(link, out);
+            self.graft(link, Some(what), out);
         }
     }
 

@@ -10,6 +10,7 @@ use holdfast_domain::limits::{ANNOUNCE_SHARE, FRONTIER_FRAME_HEADS, PEER_HEADS_M
 use holdfast_domain::scope::{Class, Family, Scope, StreamId};
 
 use crate::counters;
+use crate::marks::Covered;
 use crate::protocol::{Effect, Protocol};
 use crate::session::send;
 
@@ -188,21 +189,21 @@ impl Theirs {
 
 impl Protocol {
     /// Peers may name what is held now as a base from here on.
-    pub(crate) fn mark(&mut self, out: &mut Vec<Effect>) {
+    pub(crate) fn mark(&mut self, latest: u64, out: &mut Vec<Effect>) {
         let mark = self.held.frontier().whole().mark();
-        if self.marks.set(mark, self.held.arrivals()) {
+        if self.marks.set(mark, Covered { chains: self.held.arrivals(), latest }) {
             out.push(Effect::Marked { mark });
         }
     }
 
     /// Compares what both greetings named. If it is the same, both ends know all; else each says what the other cannot
-    /// know. `base`: how much had come in here when this node held what the peer remembers.
+    /// know. `base`: what the peer knows of this node for sure.
     /// `repeated`: the peer was asked for this greeting and waits for an answer even so.
     pub(crate) fn compare(
         &mut self,
         link: LinkId,
         greeting: &Greeting,
-        base: Option<u64>,
+        base: Option<Covered>,
         repeated: bool,
         out: &mut Vec<Effect>,
     ) {
@@ -224,11 +225,15 @@ impl Protocol {
             return;
         }
         match base {
-            Some(arrivals) => {
-                let grown = self.held.grown_since(arrivals).map(|(head, _)| head);
-                let news = grown.filter(|(stream, ..)| !same_whole || stream.kind.family() == Family::Register);
-                let heads = news.collect();
-                self.send_heads(link, BTreeSet::new(), heads, out);
+            Some(Covered { chains, latest }) => {
+                let since = |stream: &StreamId| match stream.kind.family() {
+                    Family::Register => Some(latest),
+                    _ => (!same_whole).then_some(chains),
+                };
+                let grown = self.held.grown_since(chains.min(latest));
+                let news = grown.filter(|((stream, ..), at)| since(stream).is_some_and(|since| *at > since));
+                let heads = news.map(|(head, _)| head).collect();
+                self.send_heads(link, BTreeSet::new(), heads, self.held.arrivals(), out);
             }
             None => self.send_differing(link, &greeting.scopes, out),
         }
@@ -250,16 +255,17 @@ impl Protocol {
             let org = held.scope(Scope::Org).into_iter().flat_map(|org| org.heads());
             heads.extend(org.map(|(kind, author, head)| (StreamId::new(Scope::Org, kind), author, head)));
         }
-        self.send_heads(link, mentioned, heads, out);
+        self.send_heads(link, mentioned, heads, self.held.arrivals(), out);
     }
 
     /// Says heads, scope by scope; scopes mentioned without any get a frame of their own. The last frame says that all
-    /// is said.
+    /// is said, of registers all that came in up to `latest`.
     fn send_heads(
         &mut self,
         link: LinkId,
         mentioned: BTreeSet<Scope>,
         heads: Vec<(StreamId, AuthorId, Head)>,
+        latest: u64,
         out: &mut Vec<Effect>,
     ) {
         let whole = self.held.frontier().whole().mark();
@@ -294,7 +300,7 @@ impl Protocol {
             state.open.told.said(arrivals, whole);
             state.open.told.next_us = state.open.pace.pause_us(bytes, ANNOUNCE_SHARE);
         }
-        self.mark(out);
+        self.mark(latest, out);
     }
 
     /// Tells a peer what came in since it was told last, once nothing is under way to it: so that it need not be sent
@@ -318,7 +324,8 @@ impl Protocol {
         };
         let grown = self.held.grown_since(since.min(latest_since));
         let heads = grown.filter(|(head, at)| news(head, *at)).map(|(head, _)| head).collect();
-        self.send_heads(link, BTreeSet::new(), heads, out);
+        let told = if with_latest { arrivals } else { latest_since };
+        self.send_heads(link, BTreeSet::new(), heads, told, out);
         if let Some(open) = self.open_mut(link) {
             open.told.next_us += now.mono_us;
             if with_latest {

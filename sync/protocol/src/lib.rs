@@ -17,6 +17,7 @@ mod pace;
 mod push;
 mod resume;
 mod run;
+mod thrift;
 
 mod receive;
 

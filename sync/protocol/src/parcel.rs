@@ -2,7 +2,7 @@
 //!
 //! Nothing is asked for here, since nobody listens at the other end: what a session would ask for is told as a gap.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_domain::entry::{Digest, Entry};
 use holdfast_domain::frame::{Pack, PackForm, PackRange};
@@ -80,14 +80,21 @@ pub fn credentials(
 ) -> Result<BTreeMap<AuthorId, Credential>, ParcelError> {
     let malformed = |fault: &str| ParcelError::Malformed { fault: fault.to_owned() };
     let good = |credential: &Credential| credential.device.org == *org && credential.device.verifies(authority);
-    if !body.credentials.iter().all(good) {
-        return Err(malformed("the word for a device that the org's authority never gave"));
-    }
     let shaped = |pack: &Pack| verify::is_well_formed(pack, false) && pack.credentials.is_empty();
     if !body.packs.iter().all(shaped) {
         return Err(malformed("a pack whose ranges or signatures do not add up"));
     }
-    Ok(body.credentials.iter().map(|credential| (credential.author(), credential.clone())).collect())
+    let authors: BTreeSet<AuthorId> =
+        body.packs.iter().flat_map(|pack| &pack.ranges).map(|range| range.author).collect();
+    let offered: BTreeMap<AuthorId, Credential> =
+        body.credentials.iter().map(|credential| (credential.author(), credential.clone())).collect();
+    if offered.len() != body.credentials.len() || !offered.keys().all(|author| authors.contains(author)) {
+        return Err(malformed("the word for a device twice, or for one that wrote nothing in it"));
+    }
+    if !offered.values().all(good) {
+        return Err(malformed("the word for a device that the org's authority never gave"));
+    }
+    Ok(offered)
 }
 
 impl Protocol {

@@ -11,11 +11,12 @@ use holdfast_domain::scope::{Class, StreamId};
 
 use crate::counters::Counters;
 use crate::held::Held;
-use crate::marks::Marks;
+use crate::marks::{Covered, Marks};
 use crate::pace::Pace;
 use crate::push::Loaded;
 use crate::resume::Resume;
 use crate::session::Link;
+use crate::thrift::Thrift;
 
 /// Who this node is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +115,11 @@ pub enum Input {
         device: DeviceId,
         /// Quiet or not.
         paused: bool,
+    },
+    /// What power allows from now on.
+    Spend {
+        /// Classes P3 and later begin to go at most once in so many seconds; 0: at any time.
+        bulk_every_s: u32,
     },
     /// Time has passed; anything that was held back to be said at leisure is said now.
     Tick,
@@ -277,6 +283,7 @@ pub struct Protocol {
     pub(crate) stirred: BTreeSet<LinkId>,
     pub(crate) links_seen: u64,
     pub(crate) rebirth_awaited: bool,
+    pub(crate) thrift: Thrift,
 }
 
 impl Protocol {
@@ -285,7 +292,8 @@ impl Protocol {
         let Memory { heads, credentials, forks, bases, marks: known } = memory;
         let mut marks = Marks::default();
         for (mark, arrivals) in known {
-            marks.set(mark, arrivals);
+            // What was told of registers is not remembered over a start.
+            marks.set(mark, Covered { chains: arrivals, latest: 0 });
         }
         Self {
             held: Held::new(&config.credential, heads, credentials, forks),
@@ -301,6 +309,7 @@ impl Protocol {
             stirred: BTreeSet::new(),
             links_seen: 0,
             rebirth_awaited: false,
+            thrift: Thrift::default(),
         }
     }
 
@@ -332,6 +341,10 @@ impl Protocol {
                 self.config.credential = credential;
             }
             Input::Pause { device, paused } => self.pause(device, paused, &mut out),
+            Input::Spend { bulk_every_s } => {
+                self.thrift.set(bulk_every_s);
+                self.stirred.extend(self.links.keys());
+            }
             Input::Tick => self.tick(now, &mut out),
         }
         for link in std::mem::take(&mut self.stirred) {
@@ -349,6 +362,8 @@ impl Protocol {
             self.announce(now, link, out);
         }
         self.prune(now.mono_us, out);
+        let bulk = self.links.values().any(|state| state.is_open() && state.open.push.has_bulk());
+        self.thrift.tick(now.mono_us, bulk);
         self.stirred.extend(links);
     }
 

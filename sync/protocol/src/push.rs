@@ -127,6 +127,12 @@ impl Push {
         self.behind.insert((stream.kind.class(), stream));
     }
 
+    /// Whether there may be something to send, or under way, that can wait for power.
+    pub(crate) fn has_bulk(&self) -> bool {
+        self.behind.iter().any(|(class, _)| *class >= Class::P3)
+            || self.in_flight_load.range(Class::P3..).any(|(_, (packs, _))| *packs > 0)
+    }
+
     /// Whether all that was sent is acknowledged, single packets aside.
     pub(crate) fn is_idle(&self) -> bool {
         self.in_flight.values().all(|flown| flown.carriage == Carriage::Packet) && self.loading.is_none()
@@ -147,12 +153,13 @@ impl Push {
     }
 
     /// The stream whose turn it is of those of which the peer lacks something, and what it lacks. `served`: classes to
-    /// be sent at all. `window_bytes`: what may be unacknowledged.
-    fn next(&mut self, held: &Held, theirs: &Theirs, serve: Flow, window_bytes: usize) -> Option<Loading> {
+    /// be sent at all. `window_bytes`: what may be unacknowledged. `bulk`: whether what can wait for power may go.
+    fn next(&mut self, held: &Held, theirs: &Theirs, serve: Flow, window_bytes: usize, bulk: bool) -> Option<Loading> {
         let mut classes = vec![Class::P0, Class::P1];
         let mut fair = vec![Class::P2, Class::P3, Class::P4, Class::P5];
         fair.sort_by_key(|class| (self.turns.get(class).copied().unwrap_or(0), *class));
         classes.extend(fair);
+        classes.retain(|class| bulk || *class < Class::P3);
         for class in classes {
             if self.is_full(class, window_bytes) {
                 if is_strict(class) {
@@ -246,21 +253,33 @@ impl Push {
     }
 
     fn wanted(&self, stream: StreamId, held: &Held, theirs: &Theirs, unasked: bool) -> Vec<(AuthorId, u64)> {
+        let newest = stream.kind.family() == Family::Register;
+        let on_stream = if newest { self.flying_on_stream(stream) } else { BTreeSet::new() };
         held.heads_of(stream)
             .filter_map(|(author, head)| {
                 let chain = (stream, author);
-                let first = match self.asked.get(&chain) {
-                    Some(asked) => asked.next,
-                    None if unasked && !self.refused.contains(&chain) => {
-                        let sent = self.sent.get(&chain).copied().unwrap_or(0);
-                        sent.max(theirs.seq(stream, author)).saturating_add(1)
-                    }
-                    None => return None,
+                let held_there = theirs.seq(stream, author);
+                let next = self.sent.get(&chain).copied().unwrap_or(0).max(held_there).saturating_add(1);
+                let (first, news) = match self.asked.get(&chain) {
+                    Some(asked) => (asked.next, asked.next),
+                    None if !unasked || self.refused.contains(&chain) => return None,
+                    // A packet may be lost, and one after it must not hide what it held: each goes from what the peer
+                    // holds for sure, and none overtakes what a stream carries.
+                    None if newest && on_stream.contains(&author) => return None,
+                    None if newest => (held_there.saturating_add(1), next),
+                    None => (next, next),
                 };
-                (first <= head.seq).then_some((author, first))
+                (news <= head.seq).then_some((author, first))
             })
             .take(PACK_AUTHORS_MAX)
             .collect()
+    }
+
+    /// Authors of whose runs in this stream some are under way in a class's order.
+    fn flying_on_stream(&self, stream: StreamId) -> BTreeSet<AuthorId> {
+        let flown =
+            self.in_flight.values().filter(|flown| flown.stream == stream && flown.carriage == Carriage::Stream);
+        flown.flat_map(|flown| flown.runs.iter().map(|(author, _)| *author)).collect()
     }
 
     /// Gives up on the first chain wanted: what cannot be sent must not hold up the rest.
@@ -282,7 +301,10 @@ impl Push {
 
     fn left(&mut self, pack: &Pack, runs: &[Run], held: &Held, flown: InFlight) {
         let class = pack.stream.kind.class();
-        self.told.extend(pack.credentials.iter().map(|credential| (class, credential.author())));
+        // A packet may be lost, so it tells nothing until it is acknowledged.
+        if flown.carriage == Carriage::Stream {
+            self.told.extend(pack.credentials.iter().map(|credential| (class, credential.author())));
+        }
         for run in runs {
             let chain = (pack.stream, run.range.author);
             let sent = self.sent.entry(chain).or_default();
@@ -308,7 +330,10 @@ impl Protocol {
         }
         let open_us = now.mono_us.saturating_sub(open.since_us);
         let window = open.pace.window_bytes(open_us);
-        let Some(loading) = open.push.next(&self.held, &open.theirs, open.agreed.flow, window) else { return };
+        let Some(loading) = open.push.next(&self.held, &open.theirs, open.agreed.flow, window, self.thrift.is_open())
+        else {
+            return;
+        };
         let both = self.config.capabilities & open.capabilities;
         let family = loading.stream.kind.family();
         let bundle = family == Family::Document && both & capability::BUNDLE != 0;
@@ -350,7 +375,9 @@ impl Protocol {
         open.pace.packed(stream.kind.family(), raw, bytes.len());
         let small = bytes.len() <= PACKET_BYTES;
         let newest = stream.kind.family() == Family::Register;
-        let carriage = if small && newest { Carriage::Packet } else { Carriage::Stream };
+        // What was asked for is not asked for twice, so it must arrive.
+        let asked = loading.wanted.iter().any(|(author, _)| open.push.asked.contains_key(&(stream, *author)));
+        let carriage = if small && newest && !asked { Carriage::Packet } else { Carriage::Stream };
         let flown = InFlight {
             id: pack.id,
             stream,
@@ -394,10 +421,14 @@ impl Protocol {
             }
         }
         let Some(open) = self.links.get_mut(&link).map(|state| &mut state.open) else { return };
+        if flown.stream.kind.family() == Family::Register {
+            open.push.fell_behind(flown.stream);
+        }
         for (author, last) in flown.runs {
             let chain = (flown.stream, author);
             open.told.share(flown.stream, author, last.seq);
             if open.theirs.seq(flown.stream, author) >= last.seq {
+                open.push.told.insert((flown.stream.kind.class(), author));
                 if open.push.refused.remove(&chain) {
                     open.push.fell_behind(flown.stream);
                 }

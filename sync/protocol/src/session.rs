@@ -201,7 +201,7 @@ impl Protocol {
             state.open.theirs = Theirs::unknown();
         }
         out.push(send(link, Class::P0, FrameV1::Greeting(greeting)));
-        self.mark(out);
+        self.mark(self.held.arrivals(), out);
     }
 
     /// The peer knows neither this node nor what was said to it before.
@@ -295,7 +295,7 @@ impl Protocol {
         }
         let known = self.held.credential(greeting.author).filter(|known| known.device.device() == device);
         let credential = greeting.credential.clone().or_else(|| known.cloned());
-        let base = greeting.base.map(|mark| self.marks.arrivals(mark));
+        let base = greeting.base.map(|mark| self.marks.covered(mark));
         let (Some(credential), None | Some(Some(_))) = (credential, base) else {
             self.counters.one(counters::GREETINGS_UNPLACED);
             if asked {

@@ -21,6 +21,7 @@ use crate::feed::{self as rows, in_order};
 use crate::gesture::{Gesture, Plan};
 use crate::layout::{self, ASSIGNEE, DELETED, STATUS, Table};
 use crate::replica::Context;
+use crate::segment;
 use crate::value;
 
 /// What an edit adds to a feed, with its row.
@@ -319,7 +320,8 @@ fn track_append(
     gesture.mission_open(mission)?;
     gesture.live(mission, RecordId::Unit(unit))?;
     let fixes = in_order(new.fixes.clone());
-    let body = TrackBody::V1 { written: context.hlc, unit, source: new.source.clone(), fixes: fixes.clone() };
+    let segment = segment::seal(&fixes);
+    let body = TrackBody::V2 { written: context.hlc, unit, source: new.source.clone(), segment };
     say(said, mission, StreamKind::Track, feed::encode(&body), Patch::Fixes { mission, unit, fixes });
     Ok(Outcome { record: RecordId::Unit(unit), effect: EditEffect::Changed })
 }

@@ -11,6 +11,8 @@ use holdfast_domain::record::Patch;
 use holdfast_domain::scope::{Scope, StreamKind};
 use holdfast_domain::track::{Fix, UnitPosition};
 
+use crate::segment;
+
 /// The rows of an entry and its hybrid time. A mission's feed in another scope, or the org's in a mission, shows
 /// nothing; so does a document's entry, which means something only within its document.
 pub(crate) fn read(entry: &Entry) -> Result<(Vec<Patch>, Hlc), BodyError> {
@@ -21,12 +23,17 @@ pub(crate) fn read(entry: &Entry) -> Result<(Vec<Patch>, Hlc), BodyError> {
             (sent, Some(Patch::Message(Message { id, mission, channel, from, author, sent, text })))
         }
         (StreamKind::Track, Scope::Mission(mission)) => {
-            let TrackBody::V1 { written, unit, source: _, fixes } = feed::decode(&entry.body)?;
+            let (written, unit, fixes) = match feed::decode(&entry.body)? {
+                TrackBody::V1 { written, unit, source: _, fixes } => (written, unit, fixes),
+                TrackBody::V2 { written, unit, source: _, segment } => (written, unit, segment::open(&segment)?),
+            };
             let fixes = in_order(fixes);
             (written, (!fixes.is_empty()).then_some(Patch::Fixes { mission, unit, fixes }))
         }
         (StreamKind::Latest, Scope::Mission(mission)) => {
-            let RegisterBody::PositionV1 { reported, unit, fix } = feed::decode(&entry.body)?;
+            let RegisterBody::PositionV1 { reported, unit, fix } = feed::decode(&entry.body)? else {
+                return Ok((Vec::new(), Hlc::default()));
+            };
             let position = UnitPosition { unit, mission, fix, author, reported };
             (reported, fix.check().is_ok().then_some(Patch::Position(position)))
         }

@@ -27,3 +27,5 @@ mod value;
 
 mod feed;
 pub mod pack;
+pub mod segment;
+pub mod thin;

@@ -150,6 +150,43 @@ fn fixes() {
         .collect();
     let ((), time) = timed(|| patches.chunks(10).for_each(|patches| drop(apply(&store, patches))));
     tell("fixes a second, 10,000 a commit", (300_000.0 / time.as_secs_f64()) as u64, "/s");
+    // As segments arrive: of 100 units at once, 600 fixes each, ten to a commit, two hours of each unit.
+    let segments: Vec<_> = (0..1_200)
+        .map(|n| {
+            let fixes = (0..600).map(|at| fix(NOON_MS + (n / 100 * 600 + at) * 1000, 37.7)).collect();
+            Patch::Fixes { mission: mission(2), unit: unit_id(n % 100), fixes }
+        })
+        .collect();
+    let ((), time) = timed(|| segments.chunks(10).for_each(|patches| drop(apply(&store, patches))));
+    tell("fixes a second, segments of 100 units, ten a commit", (720_000.0 / time.as_secs_f64()) as u64, "/s");
+    pending(&store);
+    drop(store);
+    let size = std::fs::metadata(dir.path().join("holdfast.db")).expect("a file").len();
+    tell("bytes on disk for each fix", size / 1_020_000, "B");
+}
+
+/// Fixes reported here, as many to a commit as a step takes events, and taken out again for a segment.
+fn pending(store: &Store) {
+    let ((), time) = timed(|| {
+        for step in 0..200 {
+            let txn = store.begin().expect("a transaction");
+            for n in 0..256 {
+                let fix = fix(NOON_MS + step * 1000, 37.7);
+                txn.put_pending_fix(mission(3), unit_id(n), &fix, NOON_MS).expect("a fix");
+            }
+            txn.commit().expect("a commit");
+        }
+    });
+    tell("fixes that wait a second, 256 a commit", (51_200.0 / time.as_secs_f64()) as u64, "/s");
+    tell("asking what waits", ms(timed(|| store.pending_tracks().expect("tracks")).1), "ms");
+    let ((), time) = timed(|| {
+        let txn = store.begin().expect("a transaction");
+        for n in 0..256 {
+            txn.take_pending_fixes(mission(3), unit_id(n), 1_024).expect("fixes");
+        }
+        txn.commit().expect("a commit");
+    });
+    tell("taking them out, fixes a second", (51_200.0 / time.as_secs_f64()) as u64, "/s");
 }
 
 fn memory() {

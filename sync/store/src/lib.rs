@@ -13,6 +13,7 @@ pub mod views;
 pub mod alerts;
 pub mod error;
 pub mod peers;
+pub mod pending;
 pub mod schema;
 pub mod snapshots;
 

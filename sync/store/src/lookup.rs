@@ -20,10 +20,13 @@ pub(crate) const POSITION_OF_UNIT: &str = "SELECT p.rev, p.record FROM positions
     LEFT JOIN units u ON u.id = p.unit AND u.mission = p.mission
     WHERE p.unit = ?1 ORDER BY u.id IS NULL, p.rowid LIMIT 1";
 
-/// The track that the unit's own mission knows; else the first known here.
-pub(crate) fn track_of_unit(conn: &Connection, unit: UnitId) -> Result<Option<i64>, StoreError> {
-    let question = "SELECT t.id FROM tracks t LEFT JOIN units u ON u.id = t.unit AND u.mission = t.mission
-                    WHERE t.unit = ?1 ORDER BY u.id IS NULL, t.id LIMIT 1";
+/// The mission whose track of the unit counts: the one that has the unit; else the first known here.
+pub(crate) fn mission_of_track(conn: &Connection, unit: UnitId) -> Result<Option<[u8; 16]>, StoreError> {
+    let question = "SELECT t.mission FROM (
+                        SELECT mission, id FROM tracks WHERE unit = ?1
+                        UNION ALL SELECT DISTINCT mission, NULL FROM pending_fixes WHERE unit = ?1
+                    ) t LEFT JOIN units u ON u.id = ?1 AND u.mission = t.mission
+                    ORDER BY u.id IS NULL, t.id IS NULL, t.id LIMIT 1";
     one(conn, question, [unit.as_bytes()], |row| Ok(row.get(0)?))
 }
 
@@ -62,11 +65,14 @@ impl Store {
 
     /// Which of these times (Unix milliseconds) the unit's track has a fix for already.
     pub fn fix_times(&self, unit: UnitId, times: &[u64]) -> Result<BTreeSet<u64>, StoreError> {
-        let Some(track) = track_of_unit(self.conn(), unit)? else { return Ok(BTreeSet::new()) };
-        let mut find = self.conn().prepare_cached("SELECT 1 FROM fixes WHERE track = ?1 AND at_ms = ?2")?;
+        let Some(mission) = mission_of_track(self.conn(), unit)? else { return Ok(BTreeSet::new()) };
+        let question = "SELECT 1 FROM tracks t JOIN fixes f ON f.track = t.id
+                        WHERE t.unit = ?1 AND t.mission = ?2 AND f.at_ms = ?3
+                        UNION ALL SELECT 1 FROM pending_fixes WHERE unit = ?1 AND mission = ?2 AND at_ms = ?3";
+        let mut find = self.conn().prepare_cached(question)?;
         let mut there = BTreeSet::new();
         for &at_ms in times {
-            if find.exists((track, sql(at_ms)))? {
+            if find.exists((unit.as_bytes(), mission, sql(at_ms)))? {
                 there.insert(at_ms);
             }
         }

@@ -282,7 +282,7 @@ pub(crate) fn channel(channel: &Channel) -> Vec<u8> {
 }
 
 /// All of a fix but its time, in postcard; the longest takes 27 bytes.
-fn fix_bytes(fix: &Fix) -> Result<Vec<u8>, StoreError> {
+pub(crate) fn fix_bytes(fix: &Fix) -> Result<Vec<u8>, StoreError> {
     postcard::to_stdvec(&(fix.position, fix.altitude_dm, fix.speed_cm_s, fix.course_cdeg))
         .map_err(|error| StoreError::Row { table: "fixes", fault: error.to_string() })
 }

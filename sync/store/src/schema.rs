@@ -25,7 +25,11 @@ const STEPS: &[Step] = &[
     Step { up: include_str!("schema/0001_base.up.sql"), down: None },
     Step { up: include_str!("schema/0002_order.up.sql"), down: Some(include_str!("schema/0002_order.down.sql")) },
     Step { up: include_str!("schema/0003_marks.up.sql"), down: Some(include_str!("schema/0003_marks.down.sql")) },
-    Step { up: include_str!("schema/0004_alerts.up.sql"), down: Some(include_str!("schema/0004_alerts.down.sql")) },
+    Step {
+        up: include_str!("schema/0004_pending_fixes.up.sql"),
+        down: Some(include_str!("schema/0004_pending_fixes.down.sql")),
+    },
+    Step { up: include_str!("schema/0005_alerts.up.sql"), down: Some(include_str!("schema/0005_alerts.down.sql")) },
 ];
 
 /// The version of the database at hand; 0 before its first step.

@@ -74,8 +74,17 @@ const MESSAGES: List = List {
 };
 pub(crate) const POSITIONS: List =
     List { code: 6, table: "positions", columns: "rev, record", sort: &[("unit", Sort::Bytes)], descending: false };
-const FIXES: List =
-    List { code: 7, table: "fixes", columns: "fix", sort: &[("at_ms", Sort::Number)], descending: false };
+/// What segments hold, and what is reported here and not sealed yet.
+pub(crate) const FIXES: List = List {
+    code: 7,
+    table: "(SELECT t.unit, t.mission, f.at_ms, f.fix FROM tracks t JOIN fixes f ON f.track = t.id
+             UNION ALL SELECT p.unit, p.mission, p.at_ms, p.fix FROM pending_fixes p
+             WHERE NOT EXISTS (SELECT 1 FROM tracks t JOIN fixes f ON f.track = t.id
+                               WHERE t.unit = p.unit AND t.mission = p.mission AND f.at_ms = p.at_ms))",
+    columns: "fix",
+    sort: &[("at_ms", Sort::Number)],
+    descending: false,
+};
 pub(crate) const CONFLICTS: List = List {
     code: 8,
     table: "conflicts",
@@ -223,9 +232,8 @@ impl Views {
     pub fn track_list(&self, unit: UnitId, filter: &TrackFilter, page: &PageRequest) -> Result<Page<Fix>, StoreError> {
         self.at_once(|conn| {
             // A unit without a track has an empty one.
-            let track = lookup::track_of_unit(conn, unit)?.unwrap_or(0);
-            Question::of(&FIXES)
-                .only("track = ?", track)
+            let mission = lookup::mission_of_track(conn, unit)?.unwrap_or([0; 16]);
+            fixes(unit, mission)
                 .only_if("at_ms >= ?", filter.from_ms.map(sql))
                 .only_if("at_ms <= ?", filter.to_ms.map(sql))
                 .page(conn, page, |row, column| {
@@ -266,6 +274,10 @@ pub(crate) fn item<T: DeserializeOwned>(
 
 pub(crate) fn of_mission(list: &'static List, mission: MissionId) -> Question {
     Question::of(list).only("mission = ?", mission.as_bytes().to_vec())
+}
+
+pub(crate) fn fixes(unit: UnitId, mission: [u8; 16]) -> Question {
+    Question::of(&FIXES).only("unit = ?", unit.as_bytes().to_vec()).only("mission = ?", mission.to_vec())
 }
 
 pub(crate) fn incidents(mission: MissionId, filter: &IncidentFilter) -> Question {

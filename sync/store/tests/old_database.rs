@@ -112,7 +112,10 @@ fn a_database_of_version_1_opens_with_all_it_holds() {
     assert_eq!(store.meta("clock").expect("meta"), Some(vec![1, 2, 3]));
     drop((views, store));
     assert_eq!(shape(&path).0, schema::VERSION);
-    assert_eq!(contents(&path), before);
+    let mut after = contents(&path);
+    // Tables that the version did not have begin empty.
+    after.retain(|table, rows| before.contains_key(table) || !rows.is_empty());
+    assert_eq!(after, before);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use fixture::{append, author, chain, incident, stream};
+use fixture::{NOON_MS, append, author, chain, fix, incident, mission, stream, unit_id};
 use holdfast_domain::record::Patch;
 use holdfast_domain::scope::StreamKind;
 use holdfast_store::chains::HeadRow;
@@ -32,6 +32,8 @@ fn child_that_writes_until_it_is_killed() {
         txn.append(step).expect("entries append");
         let newest = step.last().expect("a step has entries").key.seq;
         txn.apply(&[Patch::Incident(incident(newest))]).expect("a patch applies");
+        let fix = fix(NOON_MS + newest * 1_000, 37.7);
+        txn.put_pending_fix(mission(1), unit_id(1), &fix, NOON_MS).expect("a fix waits");
         if newest.is_multiple_of(60) {
             txn.put_snapshot(board, &newest.to_le_bytes()).expect("a snapshot");
         }
@@ -76,6 +78,8 @@ fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
         assert_eq!(run, expected);
         let views = store.reader().expect("a reader");
         assert_eq!(views.newest_rev().expect("a rev"), held / STEP, "views are of the same step as entries");
+        let waiting = store.pending_tracks().expect("tracks").iter().map(|track| track.fixes).sum::<u64>();
+        assert_eq!(waiting, held / STEP, "fixes that wait are of the same step, too");
         let (snapshot, tail) = store.snapshot_and_tail(stream(StreamKind::Board)).expect("a document");
         let covered = snapshot.map_or(0, |bytes| u64::from_le_bytes(bytes.try_into().expect("a number")));
         assert_eq!(covered + tail.len() as u64, held);

@@ -29,6 +29,8 @@ impl ControllerFactory for Factory {
             steering: Steering::new(current_mtu, self.initial_packets, self.ceiling_bps),
             packet_bytes: u64::from(current_mtu),
             in_flight_bytes: 0,
+            open_bytes: 0,
+            bulk_bytes: 0,
             leave_bytes: Arc::default(),
         })
     }
@@ -41,6 +43,10 @@ pub struct Steered {
     packet_bytes: u64,
     /// At least what is under way: quinn tells of acknowledgements that it sends, too.
     in_flight_bytes: u64,
+    /// What the last acknowledgement left under way and has not been given up since.
+    open_bytes: u64,
+    /// At most what is under way: small packets, such as acknowledgements, are left out.
+    bulk_bytes: u64,
     /// What may be under way whatever the window says; 0 where there is no leave.
     leave_bytes: Arc<AtomicU64>,
 }
@@ -49,9 +55,24 @@ pub struct Steered {
 const LEAVE_PACKETS_MAX: u64 = 256;
 
 impl Steered {
+    /// A copy of a connection's controller; `None` if it is another one.
+    pub fn of(controller: Box<dyn Controller>) -> Option<Self> {
+        controller.into_any().downcast().ok().map(|steered| *steered)
+    }
+
     /// What has been learned of the path.
     pub fn steering(&self) -> &Steering {
         &self.steering
+    }
+
+    /// Whether something was still under way after the last acknowledgement.
+    pub fn left_open(&self) -> bool {
+        self.open_bytes > 0
+    }
+
+    /// Whether the window holds back what there is to send.
+    pub fn is_full(&self) -> bool {
+        self.bulk_bytes + self.packet_bytes > self.steering.window_bytes()
     }
 
     /// Lets one packet more pass although the window is full, until the next acknowledgement. In an outage nothing is
@@ -67,6 +88,9 @@ impl Steered {
 impl Controller for Steered {
     fn on_sent(&mut self, _now: Instant, bytes: u64, _last: u64) {
         self.in_flight_bytes += bytes;
+        if bytes > self.packet_bytes / 2 {
+            self.bulk_bytes += bytes;
+        }
     }
 
     fn on_ack(&mut self, _now: Instant, sent: Instant, bytes: u64, _app_limited: bool, _rtt: &RttEstimator) {
@@ -75,12 +99,14 @@ impl Controller for Steered {
 
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, _largest: Option<u64>) {
         self.leave_bytes.store(0, Ordering::Relaxed);
-        self.in_flight_bytes = in_flight;
+        (self.in_flight_bytes, self.open_bytes, self.bulk_bytes) = (in_flight, in_flight, in_flight);
         self.steering.acked_all(now, in_flight, app_limited);
     }
 
     fn on_congestion_event(&mut self, _now: Instant, _sent: Instant, _persistent: bool, lost_bytes: u64) {
         self.in_flight_bytes = self.in_flight_bytes.saturating_sub(lost_bytes);
+        self.open_bytes = self.open_bytes.saturating_sub(lost_bytes);
+        self.bulk_bytes = self.bulk_bytes.saturating_sub(lost_bytes);
         self.steering.lost(lost_bytes);
     }
 

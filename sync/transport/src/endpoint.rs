@@ -1,8 +1,8 @@
 //! The endpoint: accepts and dials peers, hands frames in and out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,14 +12,15 @@ use holdfast_domain::limits::{DEVICE_LINKS_MAX, LINK_EVENTS_MAX, LINKS_MAX};
 use holdfast_domain::scope::Class;
 use quinn::{Connection, Endpoint, Incoming, VarInt};
 use rustls::pki_types::CertificateDer;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{mpsc, watch};
 
 use crate::error::TransportError;
 use crate::identity::{DeviceKey, Membership, SERVER_NAME, certified_key, is_in_force};
 use crate::inbox::{self, End};
+use crate::learned::{self, Learned, Whereabouts};
 use crate::link::{Outbox, Slow};
 use crate::peers::{self, PeerAddress};
-use crate::profile::{LinkProfile, Side};
+use crate::profile::{Knobs, LinkProfile, Side};
 use crate::pulse::{self, Pulse};
 use crate::tickets::{Spending, Tickets};
 use crate::{discovery, profile, tls};
@@ -100,8 +101,11 @@ pub(crate) struct Shared {
     links: Mutex<BTreeMap<LinkId, Link>>,
     next_link: AtomicU64,
     events: mpsc::Sender<LinkEvent>,
-    /// Rung when a connection ends, falls silent or comes back.
-    news: Notify,
+    /// Changes when a connection ends, falls silent or comes back.
+    news: watch::Sender<()>,
+    learned: Learned,
+    /// Times as long between attempts to reach who is not there.
+    thrift: AtomicU32,
 }
 
 /// A connection in use.
@@ -131,8 +135,9 @@ pub(crate) enum NotEntered {
 }
 
 /// Connections that have not brought a whole frame yet. A peer that says nothing, or one byte now and then, costs a place;
-/// it loses the place when others come, and never costs time.
-const SILENT_LINKS_MAX: usize = 64;
+/// it loses the place when others come, and never costs time. Half of all places, since after a restart of the hub all of
+/// an org come at once; no device has more than a few of them.
+const SILENT_LINKS_MAX: usize = LINKS_MAX / 2;
 
 /// How long goodbyes may take at the end.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
@@ -163,10 +168,13 @@ impl Transport {
             links: Mutex::default(),
             next_link: AtomicU64::new(1),
             events,
-            news: Notify::new(),
+            news: watch::Sender::new(()),
+            learned: Learned::default(),
+            thrift: AtomicU32::new(1),
         });
         let transport = Self { shared };
         tokio::spawn(accept(transport.clone()));
+        tokio::spawn(learned::seek(transport.clone()));
         for address in config.peers {
             transport.add_peer(address);
         }
@@ -179,6 +187,17 @@ impl Transport {
     /// Dials a peer and keeps dialling it.
     pub fn add_peer(&self, address: PeerAddress) {
         tokio::spawn(peers::keep_dialling(self.clone(), address));
+    }
+
+    /// Takes note of where a device says it is reached, in place of what it said before; it is sought there now and then
+    /// while no connection with it stands.
+    pub fn learn(&self, whereabouts: Whereabouts) {
+        self.shared.learned.learn(whereabouts);
+    }
+
+    /// Lets this node try to reach who is not there so many times more rarely, to save power; 1: no need to save.
+    pub fn save_power(&self, factor: u8) {
+        self.shared.thrift.store(u32::from(factor.max(1)), Ordering::Relaxed);
     }
 
     /// Queues a frame on a connection. One that is gone swallows it: its end is announced anyway.
@@ -216,6 +235,26 @@ impl Transport {
         self.links().values().any(|link| link.device == device && !link.outbox.pulse.is_stalled())
     }
 
+    /// Devices heard now.
+    pub(crate) fn heard_devices(&self) -> usize {
+        let links = self.links();
+        let heard = links.values().filter(|link| !link.outbox.pulse.is_stalled()).map(|link| link.device);
+        heard.collect::<BTreeSet<_>>().len()
+    }
+
+    pub(crate) fn learned(&self) -> &Learned {
+        &self.shared.learned
+    }
+
+    pub(crate) fn thrift(&self) -> u32 {
+        self.shared.thrift.load(Ordering::Relaxed)
+    }
+
+    /// Whether this is the device itself.
+    pub(crate) fn is_me(&self, device: DeviceId) -> bool {
+        device == self.shared.me
+    }
+
     /// Whether the same device is heard on another connection.
     pub(crate) fn has_better(&self, link: LinkId) -> bool {
         let links = self.links();
@@ -225,12 +264,12 @@ impl Transport {
 
     /// Something changed that whoever waits for a peer should know.
     pub(crate) fn news(&self) {
-        self.shared.news.notify_waiters();
+        self.shared.news.send_replace(());
     }
 
-    /// Waits for news, or so long.
-    pub(crate) async fn await_news(&self, most: Duration) {
-        tokio::time::timeout(most, self.shared.news.notified()).await.ok();
+    /// Hears of all news from now on.
+    pub(crate) fn listen_for_news(&self) -> watch::Receiver<()> {
+        self.shared.news.subscribe()
     }
 
     pub(crate) fn events(&self) -> mpsc::Sender<LinkEvent> {
@@ -244,9 +283,9 @@ impl Transport {
         }
     }
 
-    /// The beacon interval of this node's links.
-    pub(crate) fn beacon(&self, profile: Option<LinkProfile>) -> Duration {
-        profile::knobs(profile.or(self.shared.profile)).beacon
+    /// The knobs of a link of a kind, or of this node's kind.
+    pub(crate) fn knobs(&self, profile: Option<LinkProfile>) -> Knobs {
+        profile::knobs(profile.or(self.shared.profile))
     }
 
     /// Dials an address once.
@@ -300,14 +339,14 @@ impl Transport {
     }
 
     /// Carries a connection until it ends, and says why it ended.
-    pub(crate) async fn carry(&self, entered: Entered, beacon: Duration) -> String {
+    pub(crate) async fn carry(&self, entered: Entered, knobs: Knobs) -> String {
         let Entered { device, link, connection, pulse, outgoing } = entered;
         let address = connection.remote_address();
         // With the receiver gone the node is stopping; nobody needs the news.
         if self.events().send(LinkEvent::Up { link, device, address, outgoing }).await.is_err() {
             return "the node stops".to_owned();
         }
-        tokio::spawn(pulse::watch(self.clone(), connection.clone(), link, pulse, beacon));
+        tokio::spawn(pulse::watch(self.clone(), connection.clone(), link, pulse, knobs));
         let End { reason, partials } = inbox::receive(self.clone(), connection, link).await;
         self.links().remove(&link);
         self.news();
@@ -378,7 +417,7 @@ async fn welcome(transport: Transport, incoming: Incoming) {
         }
     }
     match transport.enter(connection, false) {
-        Ok(entered) => drop(transport.carry(entered, transport.beacon(None)).await),
+        Ok(entered) => drop(transport.carry(entered, transport.knobs(None)).await),
         Err(fault) => tracing::debug!(%address, ?fault, "a connection was refused"),
     }
 }

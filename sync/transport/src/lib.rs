@@ -8,6 +8,7 @@ pub mod endpoint;
 pub mod enrolment;
 pub mod error;
 pub mod identity;
+pub mod learned;
 pub mod peers;
 pub mod profile;
 pub mod steering;

@@ -64,9 +64,10 @@ pub(crate) async fn keep_dialling(transport: Transport, address: PeerAddress) {
     let mut wait = FIRST_WAIT;
     let mut known = None;
     let mut unheard = 0;
+    let mut news = transport.listen_for_news();
     loop {
         if known.is_some_and(|device| transport.hears(device)) {
-            transport.await_news(jittered(LONGEST_WAIT)).await;
+            tokio::time::timeout(jittered(LONGEST_WAIT), news.changed()).await.ok();
             continue;
         }
         match reach(&transport, &address, &mut unheard).await {
@@ -75,10 +76,10 @@ pub(crate) async fn keep_dialling(transport: Transport, address: PeerAddress) {
                     let device = entered.device;
                     known = Some(device);
                     let begun = tokio::time::Instant::now();
-                    let (carrier, beacon) = (transport.clone(), transport.beacon(address.profile));
-                    tokio::spawn(async move { carrier.carry(entered, beacon).await });
+                    let (carrier, knobs) = (transport.clone(), transport.knobs(address.profile));
+                    tokio::spawn(async move { carrier.carry(entered, knobs).await });
                     while transport.hears(device) {
-                        transport.await_news(LONGEST_WAIT).await;
+                        tokio::time::timeout(LONGEST_WAIT, news.changed()).await.ok();
                     }
                     // A link that ends at once, such as a refused one, must not be dialled in a storm.
                     if begun.elapsed() > LONGEST_WAIT {
@@ -95,7 +96,7 @@ pub(crate) async fn keep_dialling(transport: Transport, address: PeerAddress) {
             },
             Err(fault) => tracing::debug!(%address, fault, "a peer does not answer"),
         }
-        tokio::time::sleep(jittered(wait)).await;
+        tokio::time::sleep(jittered(wait * transport.thrift())).await;
         wait = (wait * 2).min(LONGEST_WAIT);
     }
 }
@@ -107,7 +108,7 @@ async fn reach(transport: &Transport, address: &PeerAddress, unheard: &mut u64) 
     let found = tokio::net::lookup_host(&address.host_port).await.map_err(|error| error.to_string())?;
     let targets: Vec<_> = found.collect();
     let mut last = "the name has no address".to_owned();
-    let mut interval = transport.beacon(address.profile);
+    let mut interval = transport.knobs(address.profile).beacon;
     let longest = interval.max(LONGEST_WAIT);
     let mut attempts = JoinSet::new();
     let mut under_way: Vec<AbortHandle> = Vec::new();
@@ -151,7 +152,7 @@ async fn first_success(attempts: &mut JoinSet<Result<Connection, String>>) -> Re
 }
 
 /// Between half of `wait` and all of it, so that nodes that lost one peer together do not come back together.
-fn jittered(wait: Duration) -> Duration {
+pub(crate) fn jittered(wait: Duration) -> Duration {
     let mut byte = [0; 1];
     // Without randomness the full wait is as good.
     getrandom::fill(&mut byte).map_or(wait, |()| wait.mul_f64(0.5 + f64::from(byte[0]) / 512.0))

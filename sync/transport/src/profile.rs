@@ -93,6 +93,13 @@ pub struct Knobs {
     pub initial_packets: u32,
 }
 
+impl Knobs {
+    /// The longest that an acknowledgement waits by rule; RFC 9000 has 25 ms where nothing else is agreed.
+    pub fn answer_within(&self) -> Duration {
+        self.ack_every.map_or(Duration::from_millis(25), |(_, wait)| wait)
+    }
+}
+
 /// Wi-Fi, from which the other kinds differ.
 const WIFI: Knobs = Knobs {
     initial_rtt: Duration::from_millis(150),

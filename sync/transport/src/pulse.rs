@@ -8,13 +8,11 @@ use holdfast_domain::frame::{Bye, LinkId};
 use quinn::{Connection, VarInt};
 use tokio::sync::Notify;
 
-use crate::beacon::{Glimpse, Verdict, Watch, grant_passage};
+use crate::beacon::{Glimpse, Verdict, Watch};
 use crate::controller::Steered;
 use crate::endpoint::{LinkEvent, Transport};
+use crate::profile::Knobs;
 
-/// Between two looks at a connection on which something moves, round trips permitting.
-const LOOK_SHORTEST: Duration = Duration::from_millis(200);
-const LOOK_LONGEST: Duration = Duration::from_secs(1);
 /// What a connection carries is told at most this often.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 /// And only when it changed by more than a fifth.
@@ -66,21 +64,16 @@ impl Told {
     }
 }
 
-/// Watches until the connection ends. `beacon` is the interval at which a silent one is tried.
-pub(crate) async fn watch(
-    transport: Transport,
-    connection: Connection,
-    link: LinkId,
-    pulse: Arc<Pulse>,
-    beacon: Duration,
-) {
-    let mut watch = Watch::new(beacon);
+/// Watches until the connection ends, which is of the kind that the knobs are for.
+pub(crate) async fn watch(transport: Transport, connection: Connection, link: LinkId, pulse: Arc<Pulse>, knobs: Knobs) {
+    let mut watch = Watch::new(knobs.beacon, knobs.answer_within());
     let mut told: Option<Told> = None;
-    let mut quiet_at = (0, 0);
     loop {
-        let glimpse = Glimpse::of(&connection.stats());
-        let verdict = watch.look(Instant::now(), glimpse);
-        let stalled = verdict != Verdict::Lively;
+        // Every connection here is made with it.
+        let Some(controller) = Steered::of(connection.congestion_state()) else { return };
+        let stats = connection.stats();
+        let glimpse = Glimpse::of(&stats, &controller);
+        let Verdict { is_stalled: stalled, beacon } = watch.look(Instant::now(), glimpse);
         if pulse.stalled.swap(stalled, Ordering::Relaxed) != stalled {
             tracing::debug!(link = link.0, stalled, "a link fell silent or came back");
             transport.news();
@@ -89,25 +82,23 @@ pub(crate) async fn watch(
             // Nobody waits for the idle timeout of a link that another one has replaced.
             connection.close(VarInt::from_u32(Bye::Duplicate as u32), Bye::Duplicate.as_str().as_bytes());
         }
-        if verdict == (Verdict::Stalled { beacon: true }) {
-            send_beacon(&connection);
+        if beacon {
+            send_beacon(&connection, &controller);
         }
         if !stalled {
-            tell(&transport, &connection, link, &pulse, &mut told, glimpse.rtt);
+            tell(&transport, &connection, link, &pulse, &mut told, (&controller, stats.path.rtt));
         }
-        let moves = std::mem::replace(&mut quiet_at, (glimpse.heard, glimpse.said)) != quiet_at || stalled;
-        let pause = if moves { (glimpse.rtt * 2).clamp(LOOK_SHORTEST, LOOK_LONGEST) } else { LOOK_LONGEST };
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = pulse.challenged.notified() => send_beacon(&connection),
+            () = tokio::time::sleep(watch.pause(Instant::now(), &glimpse)) => {}
+            () = pulse.challenged.notified() => send_beacon(&connection, &controller),
             _ = connection.closed() => return,
         }
     }
 }
 
 /// An empty datagram, past a full window if need be.
-fn send_beacon(connection: &Connection) {
-    grant_passage(connection.congestion_state());
+fn send_beacon(connection: &Connection, controller: &Steered) {
+    controller.grant();
     // One that finds no room is as good as one that was lost.
     connection.send_datagram(Vec::new().into()).ok();
 }
@@ -118,10 +109,9 @@ fn tell(
     link: LinkId,
     pulse: &Pulse,
     told: &mut Option<Told>,
-    rtt: Duration,
+    (controller, rtt): (&Steered, Duration),
 ) {
-    let steered = connection.congestion_state().into_any().downcast::<Steered>();
-    let Some(steering) = steered.as_deref().ok().map(Steered::steering) else { return };
+    let steering = controller.steering();
     // Until then quinn's round trip is the assumed one.
     if steering.shortest_rtt().is_none() {
         return;

@@ -13,11 +13,15 @@ use std::time::{Duration, Instant};
 const ROUNDS_KEPT: usize = 8;
 /// One round in so many is sent thinly, so that the queue empties and the true round trip and loss show.
 const THIN_EVERY_ROUNDS: u64 = 24;
+/// The same while the other direction has a queue.
+const THIN_EVERY_ROUNDS_SHARED: u64 = 8;
 /// What a thin round sends of the product of delivered rate and round trip.
 const THIN: f64 = 0.75;
 /// Least and greatest share of that product in other rounds, queue target aside.
 const FLOOR: f64 = 0.75;
 const CAP: f64 = 1.15;
+/// Share of the usual rate that is not given up for the sake of the queue.
+const RATE_HELD: f64 = 0.9;
 /// Growth and decrease per round trip at full error of the queueing delay.
 const GROW: f64 = 0.18;
 const SHRINK: f64 = 0.25;
@@ -177,6 +181,11 @@ impl Steering {
         Some((rates[rates.len() / 2] * 8.0) as u64)
     }
 
+    /// Bytes acknowledged so far.
+    pub fn delivered_bytes(&self) -> u64 {
+        self.delivered_bytes
+    }
+
     /// The shortest round trip of late.
     pub fn shortest_rtt(&self) -> Option<Duration> {
         self.shortest.get()
@@ -247,7 +256,16 @@ impl Steering {
         self.round_limited_by_app = limited_by_app;
         self.last_was_thin = self.thin;
         let unproved = self.empty.is_none() || self.loss_when_thin.is_none() && self.loss_is_suspect();
-        self.thin = self.search.is_none() && !self.thin && (unproved || self.round.is_multiple_of(THIN_EVERY_ROUNDS));
+        self.thin =
+            self.search.is_none() && !self.thin && (unproved || self.round.is_multiple_of(self.thin_every_rounds()));
+    }
+
+    /// A queue that thin rounds leave standing is the other direction's, where acknowledgements wait. It comes and goes, so
+    /// it is looked at more often.
+    fn thin_every_rounds(&self) -> u64 {
+        let shared =
+            self.empty.zip(self.shortest.get()).is_some_and(|(empty, shortest)| empty > shortest * 9 / 8 + JITTER);
+        if shared { THIN_EVERY_ROUNDS_SHARED } else { THIN_EVERY_ROUNDS }
     }
 
     fn end_round(&mut self, now: Instant) {
@@ -330,6 +348,18 @@ impl Steering {
         self.ceiling_bytes_per_s.map_or(rate, |ceiling| rate.min(ceiling))
     }
 
+    /// What is sent a second to deliver at a rate that a quarter of the rounds reached, bytes.
+    fn usual_send_rate(&self) -> f64 {
+        let mut rates: Vec<f64> = self.rates.iter().copied().collect();
+        rates.sort_by(f64::total_cmp);
+        rates.get(rates.len() * 3 / 4).map_or(0.0, |rate| rate / (1.0 - self.own_loss()))
+    }
+
+    /// The shortest round trip of the last half of one, seconds.
+    fn standing_rtt(&self) -> f64 {
+        self.recent.front().map_or(0.0, |(_, rtt)| rtt.as_secs_f64())
+    }
+
     /// What fills the path without a queue, bytes.
     fn product(&self) -> Option<f64> {
         let rtt = self.empty_rtt()?.as_secs_f64();
@@ -383,6 +413,11 @@ impl Steering {
             // What the target allows to stand in the queue, and two packets for those lost and not yet missed.
             let room = product * self.queued_share() + 4.0 * packet;
             self.window_bytes = self.window_bytes.clamp(product * FLOOR, product * CAP + room);
+            // Where acknowledgements wait in the other direction's queue, a smaller window shortens no queue and costs
+            // rate. Where the queue is this sender's, its window is more than this already.
+            let holds_rate =
+                (self.usual_send_rate() * self.standing_rtt() * RATE_HELD).min(product * (1.0 + self.queued_share()));
+            self.window_bytes = self.window_bytes.max(holds_rate);
         }
         if let Some(product) = self.product().filter(|_| self.search.is_some()) {
             // What is known of the rate is a round trip old, and the window has doubled twice since.

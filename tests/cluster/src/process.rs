@@ -86,6 +86,12 @@ impl Process {
         Ok(())
     }
 
+    /// Starts it again so that it tells the org of its peer address.
+    pub fn restart_advertising(&mut self) -> Result<()> {
+        self.args.extend(["--peer-advertise".to_owned(), self.peer_address.clone()]);
+        self.restart()
+    }
+
     /// Process id, while it runs.
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)

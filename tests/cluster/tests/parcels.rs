@@ -89,6 +89,15 @@ fn a_bad_file_is_told_as_such_by_command_and_api() -> Result<()> {
     let other = home.path().join("other");
     Program::Hub.call(&other, &["init", "--name", "other"])?;
     assert!(fault(Program::Hub, &other, &["parcel", "import", good_name])?.contains("another org"));
+    std::fs::File::create(&bad)?.set_len(65 << 20)?;
+    assert!(fault(Program::Hub, &hub_dir, &["parcel", "import", bad_name])?.contains("over what a parcel may have"));
+    let codes = home.path().join("codes");
+    let codes = codes.to_str().context("a path")?;
+    let large = Program::Hub.call(&hub_dir, &["parcel", "export", "--qr", codes, "--mission", "nothing here"]);
+    assert!(large.expect_err("no such mission").to_string().contains("nothing here"));
+    Program::Hub.call(&hub_dir, &["parcel", "export", "--qr", codes])?;
+    assert!(std::fs::read_dir(codes)?.count() >= 1);
+    assert!(fault(Program::Hub, &hub_dir, &["parcel", "import", "--qr", good_name])?.contains("holds no text"));
     let nobody = home.path().join("nobody");
     assert!(fault(Program::Node, &nobody, &["parcel", "import", good_name])?.contains("belongs to no org"));
     Ok(())

@@ -8,14 +8,18 @@ use holdfast_domain::entry::{Digest, Entry, EntryKey, ShortDigest, Signature};
 use holdfast_domain::feed::{self, AlertBody, ControlBody, HoldsBody, MessageBody, RegisterBody, TrackBody};
 use holdfast_domain::frame::{Flow, Frame, FrameV1, Greeting, LinkId, PackForm, PackRange};
 use holdfast_domain::frontier::{Fingerprint, Mark};
+use holdfast_domain::geography::LatLon;
 use holdfast_domain::id::{MessageId, MissionId};
 use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, DeviceRole, OrgId, PublicKey};
+use holdfast_domain::limits::TRACK_FIXES_MAX;
 use holdfast_domain::message::Channel;
 use holdfast_domain::scope::{Scope, StreamId, StreamKind};
+use holdfast_domain::track::Fix;
 use holdfast_formats::dispatch::read_dispatch;
 use holdfast_formats::mapping::Mapping;
 use holdfast_protocol::protocol::{Config, Effect, Input, Memory, Protocol};
 use holdfast_replica::replica::Replica;
+use holdfast_replica::segment;
 
 /// A target: its name, what it does with bytes, and inputs to start from.
 pub struct Target {
@@ -28,7 +32,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 9] = [
+pub const ALL: [Target; 10] = [
     Target { name: "frame", run: frame, seeds: frames },
     Target { name: "session", run: session, seeds: frames },
     Target { name: "body", run: body, seeds: bodies },
@@ -38,6 +42,7 @@ pub const ALL: [Target; 9] = [
     Target { name: "parcel", run: parcel::file, seeds: parcel::files },
     Target { name: "parcel_body", run: parcel::body, seeds: parcel::bodies },
     Target { name: "parcel_frame", run: parcel::frame, seeds: parcel::frames },
+    Target { name: "segment", run: segment, seeds: segments },
 ];
 
 fn mission() -> MissionId {
@@ -176,16 +181,16 @@ fn bodies() -> Vec<Vec<u8>> {
     let (_, credential) = member(3);
     let hlc = Hlc::new(1_700_000_000_000, 0);
     let unit = holdfast_domain::id::UnitId::mint(1_700_000_000_000, [4; 10]);
-    let fix = holdfast_domain::track::Fix {
-        at_ms: 1_700_000_000_000,
-        position: holdfast_domain::geography::LatLon::new(37.78, -122.42).expect("San Francisco is on Earth"),
-        altitude_dm: Some(120),
-        speed_cm_s: None,
-        course_cdeg: Some(9_000),
-    };
+    let fix = drive(1)[0];
     vec![
         message_body(),
         feed::encode(&TrackBody::V1 { written: hlc, unit, source: "gpx".to_owned(), fixes: vec![fix; 3] }),
+        feed::encode(&TrackBody::V2 {
+            written: hlc,
+            unit,
+            source: "live".to_owned(),
+            segment: segment::seal(&drive(20)),
+        }),
         feed::encode(&ControlBody::EnrolledV1 { written: hlc, device: credential.device }),
         feed::encode(&RegisterBody::PositionV1 { reported: hlc, unit, fix }),
         feed::encode(&AlertBody::AcknowledgedV1 {
@@ -196,6 +201,30 @@ fn bodies() -> Vec<Vec<u8>> {
         }),
         feed::encode(&HoldsBody::V1 { said: hlc, held: holdfast_domain::holders::Held::default() }),
     ]
+}
+
+/// Fixes that go round in circles.
+fn drive(seconds: u64) -> Vec<Fix> {
+    let fixes = (0..seconds).map(|second| Fix {
+        at_ms: 1_700_000_000_000 + second * 1_000,
+        position: LatLon::new(37.78 + (second as f64).sin() / 1e3, -122.42 + (second as f64).cos() / 1e3)
+            .expect("San Francisco is on Earth"),
+        altitude_dm: (second % 7 != 5).then_some(120 + (second % 3) as i32),
+        speed_cm_s: (second % 11 != 10).then_some(830),
+        course_cdeg: Some((second * 573 % 36_000) as u16),
+    });
+    fixes.collect()
+}
+
+fn segments() -> Vec<Vec<u8>> {
+    [0, 1, 20, 300].map(|seconds| segment::seal(&drive(seconds))).to_vec()
+}
+
+fn segment(bytes: &[u8]) {
+    if let Ok(fixes) = segment::open(bytes) {
+        assert!(fixes.len() <= TRACK_FIXES_MAX, "no more fixes than a segment may hold");
+        assert_eq!(segment::open(&segment::seal(&fixes)), Ok(fixes), "fixes survive their own sealing");
+    }
 }
 
 fn body(bytes: &[u8]) {

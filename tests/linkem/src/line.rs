@@ -22,17 +22,28 @@ pub(crate) struct Line {
     dice: ChaCha8Rng,
     /// When the link will have taken in all that was offered, microseconds.
     busy_until_us: u64,
+    /// Whether a burst of losses is on.
+    in_burst: bool,
 }
 
 impl Line {
     /// A line whose dice are thrown from this seed.
     pub(crate) fn new(seed: u64) -> Self {
-        Self { dice: ChaCha8Rng::seed_from_u64(seed), busy_until_us: 0 }
+        Self { dice: ChaCha8Rng::seed_from_u64(seed), busy_until_us: 0, in_burst: false }
     }
 
     /// A throw from 0 (included) to 1 (excluded).
     fn throw(&mut self) -> f64 {
         (self.dice.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Whether the next packet is lost. Loss by itself and loss by bursts are independent.
+    fn is_lost(&mut self, profile: &Profile) -> bool {
+        let by_itself = self.throw() < profile.loss;
+        let Some(burst) = profile.burst else { return by_itself };
+        let turns = self.throw() < if self.in_burst { burst.leave } else { burst.enter };
+        self.in_burst ^= turns;
+        by_itself | (self.in_burst && self.throw() < burst.loss)
     }
 
     /// Decides the fate of a packet of `bytes` that enters at `now_us`. Times must not fall.
@@ -49,7 +60,7 @@ impl Line {
             }
         };
         self.busy_until_us = done_us;
-        let (lost, late) = (self.throw() < profile.loss, self.throw());
+        let (lost, late) = (self.is_lost(profile), self.throw());
         if lost {
             return Fate::Lost;
         }
@@ -61,6 +72,7 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::Burst;
 
     #[test]
     fn a_clear_line_is_no_line() {
@@ -92,5 +104,18 @@ mod tests {
         assert!((2_850..3_150).contains(&lost), "{lost}");
         assert_eq!(fates(7), fates(7));
         assert_ne!(fates(7), fates(8));
+    }
+
+    #[test]
+    fn losses_in_bursts_come_together_and_add_up_to_the_mean() {
+        let burst = Burst { enter: 0.01, leave: 0.09, loss: 1.0 };
+        let profile = Profile { burst: Some(burst), ..Profile::clear() };
+        let mut line = Line::new(3);
+        let lost: Vec<bool> = (0..50_000).map(|now_us| line.offer(&profile, now_us, 100) == Fate::Lost).collect();
+        let share = lost.iter().filter(|lost| **lost).count() as f64 / lost.len() as f64;
+        assert!((burst.mean() - 0.1).abs() < 1e-9 && (share - burst.mean()).abs() < 0.02, "{share}");
+        let runs = lost.windows(2).filter(|pair| !pair[0] && pair[1]).count() as f64;
+        let length = share * lost.len() as f64 / runs;
+        assert!((8.0..14.0).contains(&length), "a burst takes 1/leave packets on average, not {length}");
     }
 }

@@ -4,6 +4,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +21,28 @@ const CLIENTS_MAX: usize = 256;
 const BACKLOG_PACKETS: usize = 1_024;
 const DATAGRAM_BYTES_MAX: usize = 65_535;
 
-/// How a link treats packets, the same in both directions.
+/// What IPv4 and UDP add to each datagram, bytes.
+pub const HEADER_BYTES: usize = 28;
+
+/// Losses that come together (Gilbert 1960, Elliott 1963): two states, between which the link turns packet by packet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Burst {
+    /// Chance for each packet that a burst begins, 0 to 1.
+    pub enter: f64,
+    /// Chance for each packet that it ends, 0 to 1; a burst takes 1/leave packets on average.
+    pub leave: f64,
+    /// Share of packets lost within a burst, 0 to 1.
+    pub loss: f64,
+}
+
+impl Burst {
+    /// Share of packets lost over time, 0 to 1.
+    pub fn mean(&self) -> f64 {
+        self.loss * self.enter / (self.enter + self.leave)
+    }
+}
+
+/// How one direction of a link treats packets.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Profile {
     /// Time on the way, milliseconds.
@@ -29,7 +51,9 @@ pub struct Profile {
     pub jitter_ms: u32,
     /// Share of packets lost, 0 to 1.
     pub loss: f64,
-    /// Bits a second that go onto the link; unlimited if `None`. Counts payload, not headers.
+    /// Losses in bursts, besides.
+    pub burst: Option<Burst>,
+    /// Bits a second that go onto the link, IPv4 and UDP headers included; unlimited if `None`.
     pub rate_bps: Option<u64>,
     /// Bytes that may wait for the link; more are dropped at the tail.
     pub queue_bytes: usize,
@@ -38,12 +62,12 @@ pub struct Profile {
 impl Profile {
     /// A link that does no harm.
     pub fn clear() -> Self {
-        Self { delay_ms: 0, jitter_ms: 0, loss: 0.0, rate_bps: None, queue_bytes: 1 << 20 }
+        Self { delay_ms: 0, jitter_ms: 0, loss: 0.0, burst: None, rate_bps: None, queue_bytes: 1 << 20 }
     }
 
     /// A narrowband radio: 64 kbit/s, 300 ms each way, a tenth lost.
     pub fn narrowband() -> Self {
-        Self { delay_ms: 300, jitter_ms: 20, loss: 0.1, rate_bps: Some(64_000), queue_bytes: 16 << 10 }
+        Self { delay_ms: 300, jitter_ms: 20, loss: 0.1, burst: None, rate_bps: Some(64_000), queue_bytes: 16 << 10 }
     }
 }
 
@@ -70,6 +94,10 @@ pub struct Stats {
     pub bytes_dropped: u64,
     /// Datagrams on the way now.
     pub on_the_way: u64,
+    /// What went onto the link towards the target, lost on the way or not, with headers, bytes.
+    pub wire_bytes_there: u64,
+    /// What went onto the link towards clients, lost on the way or not, with headers, bytes.
+    pub wire_bytes_back: u64,
 }
 
 impl Stats {
@@ -82,6 +110,18 @@ impl Stats {
         *total += bytes as u64;
     }
 
+    fn wire(&mut self, way: Way, bytes: usize) {
+        match way {
+            Way::There => self.wire_bytes_there += bytes as u64,
+            Way::Back => self.wire_bytes_back += bytes as u64,
+        }
+    }
+
+    /// What went onto the link both ways, with headers, bytes.
+    pub fn wire_bytes(&self) -> u64 {
+        self.wire_bytes_there + self.wire_bytes_back
+    }
+
     fn drop(&mut self, bytes: usize) {
         self.dropped += 1;
         self.bytes_dropped += bytes as u64;
@@ -90,10 +130,18 @@ impl Stats {
 
 /// What the owner may change while the relay runs.
 struct Settings {
-    profile: Profile,
+    there: Profile,
+    back: Profile,
     target: SocketAddr,
     cut: bool,
+    outages: Vec<Range<Instant>>,
     stats: Stats,
+}
+
+impl Settings {
+    fn is_cut(&self, at: Instant) -> bool {
+        self.cut || self.outages.iter().any(|outage| outage.contains(&at))
+    }
 }
 
 type Shared = Arc<Mutex<Settings>>;
@@ -118,7 +166,14 @@ impl Relay {
     pub async fn start(listen: SocketAddr, target: SocketAddr, profile: Profile, seed: u64) -> io::Result<Self> {
         let socket = UdpSocket::bind(listen).await?;
         let local = socket.local_addr()?;
-        let shared = Arc::new(Mutex::new(Settings { profile, target, cut: false, stats: Stats::default() }));
+        let shared = Arc::new(Mutex::new(Settings {
+            there: profile,
+            back: profile,
+            target,
+            cut: false,
+            outages: Vec::new(),
+            stats: Stats::default(),
+        }));
         let task = tokio::spawn(Carrier::new(socket, shared.clone(), seed).run());
         Ok(Self { local, shared, task })
     }
@@ -133,14 +188,26 @@ impl Relay {
         settings(&self.shared).cut = cut;
     }
 
-    /// Whether the link is cut.
+    /// Whether the link is cut now, by hand or by an outage.
     pub fn is_cut(&self) -> bool {
-        settings(&self.shared).cut
+        settings(&self.shared).is_cut(Instant::now())
     }
 
-    /// Changes how packets are treated from now on.
+    /// Cuts the link for these spans of time from now, in place of those given before.
+    pub fn set_outages(&self, outages: &[Range<Duration>]) {
+        let now = Instant::now();
+        settings(&self.shared).outages = outages.iter().map(|span| now + span.start..now + span.end).collect();
+    }
+
+    /// Changes how packets are treated from now on, both ways.
     pub fn set_profile(&self, profile: Profile) {
-        settings(&self.shared).profile = profile;
+        self.set_profiles(profile, profile);
+    }
+
+    /// Changes how packets are treated from now on, towards the target and back.
+    pub fn set_profiles(&self, there: Profile, back: Profile) {
+        let mut settings = settings(&self.shared);
+        (settings.there, settings.back) = (there, back);
     }
 
     /// Sends what comes from now on to another target, such as a process that came back at another port.
@@ -279,16 +346,21 @@ impl Carrier {
 
     fn offer(&mut self, way: Way, client: SocketAddr, bytes: Vec<u8>) {
         let mut settings = settings(&self.shared);
-        if settings.cut {
+        if settings.is_cut(Instant::now()) {
             settings.stats.drop(bytes.len());
             return;
         }
-        let line = match way {
-            Way::There => &mut self.there,
-            Way::Back => &mut self.back,
+        let (line, profile) = match way {
+            Way::There => (&mut self.there, settings.there),
+            Way::Back => (&mut self.back, settings.back),
         };
         let now_us = self.start.elapsed().as_micros() as u64;
-        match line.offer(&settings.profile, now_us, bytes.len()) {
+        let wire_bytes = bytes.len() + HEADER_BYTES;
+        let fate = line.offer(&profile, now_us, wire_bytes);
+        if fate != Fate::Refused {
+            settings.stats.wire(way, wire_bytes);
+        }
+        match fate {
             Fate::Arrives(at_us) => {
                 self.serial += 1;
                 let at = self.start + Duration::from_micros(at_us);
@@ -305,7 +377,7 @@ impl Carrier {
             let Some(Reverse(packet)) = self.due.pop() else { return };
             let (cut, target) = {
                 let settings = settings(&self.shared);
-                (settings.cut, settings.target)
+                (settings.is_cut(Instant::now()), settings.target)
             };
             let sent = match (cut, packet.way, self.clients.get(&packet.client)) {
                 (true, ..) | (_, Way::There, None) => false,

@@ -57,6 +57,7 @@ async fn bytes_pass_both_ways_and_are_counted_exactly() {
     assert_eq!((stats.packets_there, stats.bytes_there), (4, 1_301));
     assert_eq!((stats.packets_back, stats.bytes_back), (4, 1_301));
     assert_eq!((stats.dropped, stats.bytes_dropped), (0, 0));
+    assert_eq!((stats.wire_bytes_there, stats.wire_bytes_back), (1_301 + 4 * 28, 1_301 + 4 * 28));
 }
 
 #[tokio::test]
@@ -151,4 +152,49 @@ async fn a_target_that_came_back_elsewhere_is_found_again() {
     relay.set_target(second.local_addr().expect("an address"));
     client.send(b"two").await.expect("sent");
     assert_eq!(receive(&second).await, b"two");
+}
+
+#[tokio::test]
+async fn what_is_lost_on_the_way_was_on_the_wire_and_what_the_queue_refused_was_not() {
+    let nowhere = Profile { loss: 1.0, ..Profile::clear() };
+    let full = Profile { rate_bps: Some(1), queue_bytes: 0, ..Profile::clear() };
+    for (profile, wire_bytes) in [(nowhere, 10 * (100 + 28)), (full, 0)] {
+        let relay = Relay::start(ANY, echo().await, profile, 1).await.expect("a relay");
+        let client = socket().await;
+        client.connect(relay.local_addr()).await.expect("connected");
+        for _ in 0..10 {
+            client.send(&[0; 100]).await.expect("sent");
+        }
+        until(&relay, |stats| stats.dropped == 10).await;
+        assert_eq!(relay.stats().wire_bytes(), wire_bytes);
+    }
+}
+
+#[tokio::test]
+async fn each_direction_has_its_own_profile() {
+    let relay = Relay::start(ANY, echo().await, Profile::clear(), 1).await.expect("a relay");
+    relay.set_profiles(Profile::clear(), Profile { loss: 1.0, ..Profile::clear() });
+    let client = socket().await;
+    client.connect(relay.local_addr()).await.expect("connected");
+    client.send(b"there").await.expect("sent");
+    until(&relay, |stats| stats.dropped == 1).await;
+    assert_eq!((relay.stats().packets_there, relay.stats().packets_back), (1, 0));
+}
+
+#[tokio::test]
+async fn an_outage_begins_and_ends_by_itself() {
+    let relay = Relay::start(ANY, echo().await, Profile::clear(), 1).await.expect("a relay");
+    let client = socket().await;
+    client.connect(relay.local_addr()).await.expect("connected");
+    relay.set_outages(&[Duration::ZERO..Duration::from_millis(200)]);
+    assert!(relay.is_cut());
+    client.send(b"lost").await.expect("sent");
+    until(&relay, |stats| stats.dropped == 1).await;
+    let start = Instant::now();
+    while relay.is_cut() {
+        assert!(start.elapsed() < PATIENCE);
+        tokio::task::yield_now().await;
+    }
+    client.send(b"found").await.expect("sent");
+    assert_eq!(receive(&client).await, b"found");
 }

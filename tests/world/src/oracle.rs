@@ -3,13 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_domain::clock::Now;
+use holdfast_domain::edit::Outcome;
 use holdfast_domain::frontier::{Fingerprint, Frontier};
 use holdfast_domain::record::RecordId;
-use holdfast_domain::scope::Scope;
+use holdfast_domain::scope::{Scope, StreamId};
 use holdfast_driver::effect::{Effect, Reply};
 use holdfast_driver::event::{Command, Event, Ticket};
 
 use crate::world::World;
+
+/// What an entry of a story takes on a link at most, on average, bytes.
+const ENTRY_BYTES: u64 = 300;
+/// For ticks, redialling and backing off, milliseconds.
+const SETTLE_MS: u64 = 30_000;
 
 /// Lets time pass until these nodes hold the same, at most `bound_ms`. Returns how long it took, or says who differs.
 pub fn converge(world: &mut World, nodes: &[usize], bound_ms: u64) -> Result<u64, String> {
@@ -21,6 +27,20 @@ pub fn converge(world: &mut World, nodes: &[usize], bound_ms: u64) -> Result<u64
             Some(_) => world.run_for_ms(100),
         }
     }
+}
+
+/// How long these nodes may need to agree once all is healed, milliseconds, from what they hold and what their links
+/// carry: each hop carries everything once at a quarter of its rate, and has forty round trips for what is lost,
+/// resent and asked for.
+pub fn bound_ms(world: &World, nodes: &[usize]) -> u64 {
+    let entries = nodes.iter().map(|&node| world.engine(node).status(world.now(node)).expect("a status").entries);
+    let bytes = entries.max().unwrap_or(0) * ENTRY_BYTES;
+    let hop = |link: usize| {
+        let profile = world.profile(link);
+        bytes * 32_000 / profile.rate_bps[0].min(profile.rate_bps[1]).max(1) + profile.rtt_us() / 25
+    };
+    let slowest = (0..world.links()).map(hop).max().unwrap_or(0);
+    SETTLE_MS + slowest * nodes.len() as u64
 }
 
 /// The content of what is held, scope by scope.
@@ -35,10 +55,25 @@ fn differing(world: &World, nodes: &[usize]) -> Option<String> {
     nodes[1..].iter().find_map(|&node| {
         let other = world.engine(node).frontier();
         (content(first) != content(other)).then(|| {
-            let (ahead, behind) = (first.lead_over(other), other.lead_over(first));
-            format!("node {node} lacks {ahead:?} of node {}, which lacks {behind:?}", nodes[0])
+            let (lacks, is_ahead) = (gaps(first, other), gaps(other, first));
+            format!("node {node} lacks {lacks:?} of node {}, which lacks {is_ahead:?}", nodes[0])
         })
     })
+}
+
+/// What `behind` lacks of `ahead`: stream, author, number there, number here.
+fn gaps(ahead: &Frontier, behind: &Frontier) -> Vec<String> {
+    let mut gaps = Vec::new();
+    for (scope, heads) in ahead.scopes() {
+        for (kind, author, head) in heads.heads() {
+            let stream = StreamId::new(scope, kind);
+            let here = behind.seq(stream, author);
+            if here < head.seq {
+                gaps.push(format!("{stream} of {author} from {here} to {}", head.seq));
+            }
+        }
+    }
+    gaps
 }
 
 /// Demands that these nodes agree in entries, documents and views, that views rebuilt equal views kept, and that
@@ -48,12 +83,11 @@ pub fn demand_agreement(world: &mut World, nodes: &[usize], bound_ms: u64) -> u6
     let scopes: BTreeSet<_> = world.engine(nodes[0]).frontier().scopes().map(|(scope, _)| scope).collect();
     for &node in nodes {
         assert_eq!(world.engine(node).held(), 0, "node {node} still waits for predecessors");
-        let views = world.engine(node).store().reader().expect("a reader");
-        let reference = world.engine(nodes[0]).store().reader().expect("a reader");
+        let (views, reference) = (world.engine(node).store(), world.engine(nodes[0]).store());
         for &scope in &scopes {
             assert_eq!(
-                views.scope_digest(scope).expect("views"),
-                reference.scope_digest(scope).expect("views"),
+                views.scope_summary(scope).expect("views"),
+                reference.scope_summary(scope).expect("views"),
                 "nodes {node} and {} show different things of {scope}",
                 nodes[0]
             );
@@ -66,22 +100,28 @@ pub fn demand_agreement(world: &mut World, nodes: &[usize], bound_ms: u64) -> u6
     took
 }
 
+/// Whether a node shows the record of an acknowledged edit.
+pub fn holds(world: &World, node: usize, outcome: &Outcome) -> bool {
+    let views = world.engine(node).store().reader().expect("a reader");
+    match outcome.record {
+        RecordId::Mission(id) => views.mission_by_id(id).expect("views").is_some(),
+        RecordId::Incident(id) => views.incident_by_id(id).expect("views").is_some(),
+        RecordId::Task(id) => views.task_by_id(id).expect("views").is_some(),
+        RecordId::Unit(id) => views.unit_by_id(id).expect("views").is_some(),
+        RecordId::Message(id) => views.message_by_id(id).expect("views").is_some(),
+        RecordId::Alert(id) => {
+            let mut scopes = world.engine(node).frontier().scopes();
+            scopes.any(|(scope, _)| views.alert_by_id(scope.mission(), id).expect("views").is_some())
+        }
+    }
+}
+
 fn demand_acknowledged(world: &World, nodes: &[usize]) {
+    let records: BTreeMap<String, &Outcome> =
+        world.acknowledged.iter().map(|item| (item.outcome.record.to_string(), &item.outcome)).collect();
     for &node in nodes {
-        let views = world.engine(node).store().reader().expect("a reader");
-        for outcome in &world.acknowledged {
-            let there = match outcome.record {
-                RecordId::Mission(id) => views.mission_by_id(id).expect("views").is_some(),
-                RecordId::Incident(id) => views.incident_by_id(id).expect("views").is_some(),
-                RecordId::Task(id) => views.task_by_id(id).expect("views").is_some(),
-                RecordId::Unit(id) => views.unit_by_id(id).expect("views").is_some(),
-                RecordId::Message(id) => views.message_by_id(id).expect("views").is_some(),
-                RecordId::Alert(id) => {
-                    let mut scopes = world.engine(node).frontier().scopes();
-                    scopes.any(|(scope, _)| views.alert_by_id(scope.mission(), id).expect("views").is_some())
-                }
-            };
-            assert!(there, "{} was acknowledged and is missing on node {node}", outcome.record);
+        for (record, outcome) in &records {
+            assert!(holds(world, node, outcome), "{record} was acknowledged and is missing on node {node}");
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct Story {
     pub units: Vec<UnitId>,
     /// Alerts raised so far, in the mission or in the org.
     pub alerts: Vec<(Option<MissionId>, AlertId)>,
+    /// Fixes handed in as tracks, so that each has a time of its own.
+    track_fixes: u64,
 }
 
 /// What is needed to report a fire.
@@ -88,8 +90,14 @@ impl Story {
         let new = MissionNew { id: None, name: "Harbour fire".to_owned(), objective: String::new() };
         let outcome = world.edit(node, Edit::MissionOpen(new)).expect("a mission opens");
         let RecordId::Mission(mission) = made(outcome.record) else { panic!("a mission is a mission") };
-        let mut story =
-            Self { mission, incidents: Vec::new(), tasks: Vec::new(), units: Vec::new(), alerts: Vec::new() };
+        let mut story = Self {
+            mission,
+            incidents: Vec::new(),
+            tasks: Vec::new(),
+            units: Vec::new(),
+            track_fixes: 0,
+            alerts: Vec::new(),
+        };
         for callsign in ["E07", "T03"] {
             story.unit(world, node, callsign);
         }
@@ -124,6 +132,24 @@ impl Story {
     /// Sends a message to all.
     pub fn say(&self, world: &mut World, node: usize, text: &str) {
         world.edit(node, Edit::MessageSend(self.mission, message(text))).expect("a message goes");
+    }
+
+    /// Hands in a track of so many fixes from before the mission: bulk.
+    pub fn track(&mut self, world: &mut World, node: usize, fixes: u64) {
+        self.track_fixes += fixes;
+        let oldest_ms = EPOCH_MS - self.track_fixes * 1_000;
+        let at = |second: u64, fix: Fix| Fix { at_ms: oldest_ms + second * 1_000, ..fix };
+        let fixes = (0..fixes).map(|second| at(second, fix(world, 0))).collect();
+        let new = TrackNew { source: "world".to_owned(), fixes };
+        world.edit(node, Edit::TrackAppend(self.mission, self.units[0], new)).expect("a track is taken");
+    }
+
+    /// Lets these nodes in turn do whatever the dice say, with pauses.
+    pub fn busy(&mut self, world: &mut World, nodes: &[usize], rounds: usize, pause_ms: u64) {
+        for round in 0..rounds {
+            self.anything(world, nodes[round % nodes.len()]);
+            world.run_for_ms(pause_ms);
+        }
     }
 
     /// Assigns a task.

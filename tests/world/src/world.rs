@@ -10,12 +10,12 @@ use holdfast_domain::entry::Signature;
 use holdfast_domain::frame::LinkId;
 use holdfast_domain::holders::Holders;
 use holdfast_domain::id::MissionId;
-use holdfast_domain::identity::{DeviceCredential, DeviceId, DeviceRole, OrgId, PublicKey};
+use holdfast_domain::identity::{AuthorId, DeviceCredential, DeviceRole, OrgId, PublicKey};
 use holdfast_domain::record::RecordId;
 use holdfast_domain::refusal::Refusal;
 use holdfast_domain::scope::Class;
-use holdfast_driver::effect::{Effect, Notice, Reply};
-use holdfast_driver::engine::{Engine, EngineConfig};
+use holdfast_driver::effect::{Notice, Reply};
+use holdfast_driver::engine::Engine;
 use holdfast_driver::event::{Command, EditOptions, Event, Ticket};
 use holdfast_driver::parcel::ParcelReader;
 use holdfast_driver::parcel::sealing::ParcelKey;
@@ -23,64 +23,89 @@ use holdfast_store::store::Store;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use crate::happen::Coming;
+use crate::harm::Cut;
 use crate::link::{Link, Profile};
+use crate::mallory::{Malice, Mallory};
+use crate::record::Recorder;
 
 /// The wall clock of the world at its start, Unix milliseconds.
 pub const EPOCH_MS: u64 = 1_700_000_000_000;
 
-/// What is to come.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Coming {
-    Frame { link: usize, generation: u64, to: usize, bytes: Vec<u8> },
-    Redial { link: usize },
-    Tick { node: usize },
+/// What makes a node act.
+pub(crate) enum Mind {
+    Engine(Box<Engine>),
+    /// The power is off; this is on disk.
+    Off(Store),
+    /// Between two states, for the length of one call.
+    Between,
+    Mallory(Box<Mallory>),
 }
 
 /// One node of the world.
-struct Node {
-    engine: Option<Engine>,
-    /// What is on disk while the power is off.
-    disk: Option<Store>,
-    name: String,
-    key: [u8; 32],
-    device: DeviceCredential,
+pub(crate) struct Node {
+    pub(crate) mind: Mind,
+    pub(crate) name: String,
+    pub(crate) key: [u8; 32],
+    pub(crate) device: DeviceCredential,
     /// How far the wall clock is from the world's, milliseconds.
-    wall_offset_ms: i64,
-    boots: u64,
+    pub(crate) wall_offset_ms: i64,
+    pub(crate) boots: u64,
+    /// A copy of the disk that somebody put away, and when, microseconds.
+    pub(crate) backup: Option<(Store, u64)>,
+    /// The power goes with the next commit.
+    pub(crate) cut: Option<Cut>,
+    /// The tick to come; others are void.
+    pub(crate) tick: u64,
+    /// Whether it ticks slowly, being alone.
+    pub(crate) alone: bool,
 }
 
 /// Something a node told its people, with the node.
 pub type Told = (usize, Notice);
 
+/// An edit that a node has acknowledged to its people.
+#[derive(Debug, Clone, Copy)]
+pub struct Acknowledged {
+    /// The node.
+    pub node: usize,
+    /// When, microseconds of virtual time.
+    pub at_us: u64,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
 /// The world.
 pub struct World {
-    rng: ChaCha12Rng,
-    authority: SigningKey,
-    nodes: Vec<Node>,
-    links: Vec<Link>,
-    queue: BinaryHeap<Reverse<(u64, u64, Coming)>>,
-    now_us: u64,
-    serial: u64,
-    connections: u64,
+    pub(crate) rng: ChaCha12Rng,
+    pub(crate) authority: SigningKey,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) links: Vec<Link>,
+    /// Connections that are up: link and end.
+    pub(crate) connected: BTreeMap<LinkId, (usize, usize)>,
+    pub(crate) queue: BinaryHeap<Reverse<(u64, u64, Coming)>>,
+    pub(crate) now_us: u64,
+    pub(crate) serial: u64,
+    pub(crate) connections: u64,
     trace: blake3::Hasher,
-    told: Vec<Told>,
-    replies: BTreeMap<Ticket, Reply>,
+    pub(crate) told: Vec<Told>,
+    pub(crate) replies: BTreeMap<Ticket, Reply>,
+    pub(crate) recorder: Option<Recorder>,
     /// Bytes of frames handed to links.
     pub bytes_sent: u64,
     /// The same by class.
     pub bytes_by_class: BTreeMap<Class, u64>,
     /// Frames handed to links.
     pub frames_sent: u64,
-    /// Entries and edits acknowledged to people, to be found again at the end.
-    pub acknowledged: Vec<Outcome>,
+    /// Prefixes of frames, cut in two, that were handed to receivers.
+    pub partials: u64,
+    /// The most that a node ever had waiting for one link, bytes.
+    pub queue_bytes_most: usize,
+    /// What was acknowledged to people, to be found again at the end.
+    pub acknowledged: Vec<Acknowledged>,
 }
 
-/// How long a lost connection stays down before it is dialled again, microseconds.
-const REDIAL_US: u64 = 500_000;
-/// Between ticks of a node, microseconds.
-const TICK_US: u64 = 1_000_000;
-
-fn public(key: &SigningKey) -> PublicKey {
+pub(crate) fn public(key: &SigningKey) -> PublicKey {
     PublicKey(key.verifying_key().to_bytes())
 }
 
@@ -95,6 +120,7 @@ impl World {
             authority: SigningKey::from_bytes(&secret),
             nodes: Vec::new(),
             links: Vec::new(),
+            connected: BTreeMap::new(),
             queue: BinaryHeap::new(),
             now_us: 0,
             serial: 0,
@@ -102,122 +128,86 @@ impl World {
             trace: blake3::Hasher::new(),
             told: Vec::new(),
             replies: BTreeMap::new(),
+            recorder: None,
             bytes_sent: 0,
             bytes_by_class: BTreeMap::new(),
             frames_sent: 0,
+            partials: 0,
+            queue_bytes_most: 0,
             acknowledged: Vec::new(),
         }
     }
 
-    /// Adds a node with an empty disk and switches it on.
+    /// Writes down everything that happens from now on; see [`crate::record`].
+    pub fn record(&mut self, recorder: Recorder) {
+        self.recorder = Some(recorder);
+    }
+
+    /// Adds a node with an empty disk and switches it on. One whose name begins with `hub` is a command post.
     pub fn node(&mut self, name: &str) -> usize {
         let mut key = [0; 32];
         self.rng.fill_bytes(&mut key);
-        let role = if name == "hub" { DeviceRole::Hub } else { DeviceRole::Node };
-        let device = self.vouch(&key, name, role);
-        self.push_node(Node {
-            engine: None,
-            disk: Some(Store::memory().expect("a database in memory")),
+        let role = if name.starts_with("hub") { DeviceRole::Hub } else { DeviceRole::Node };
+        let device = self.vouch(&key, name, role, &self.authority);
+        let node = self.push_node(name, key, device, Mind::Off(Store::memory().expect("a database in memory")), 0);
+        self.power_on(node);
+        node
+    }
+
+    /// Adds several nodes.
+    pub fn nodes(&mut self, names: &[&str]) -> Vec<usize> {
+        names.iter().map(|name| self.node(name)).collect()
+    }
+
+    /// Adds a device in bad hands. What it forges it forges in the name of `victim`.
+    pub fn mallory(&mut self, malice: Malice, victim: usize) -> usize {
+        let mut secret = [0; 32];
+        self.rng.fill_bytes(&mut secret);
+        let key = SigningKey::from_bytes(&secret);
+        let signer = if malice == Malice::Impostor { &key } else { &self.authority };
+        let mut device = self.vouch(&secret, "mallory", DeviceRole::Node, signer);
+        device.org = OrgId::of(&public(&self.authority));
+        let victim = AuthorId::of(&self.nodes[victim].device.key, 0);
+        let mind = Mind::Mallory(Box::new(Mallory { malice, key, device: device.clone(), victim }));
+        self.push_node("mallory", secret, device, mind, 0)
+    }
+
+    pub(crate) fn push_node(
+        &mut self,
+        name: &str,
+        key: [u8; 32],
+        device: DeviceCredential,
+        mind: Mind,
+        boots: u64,
+    ) -> usize {
+        let node = self.nodes.len();
+        self.nodes.push(Node {
+            mind,
             name: name.to_owned(),
             key,
             device,
             wall_offset_ms: 0,
-            boots: 0,
-        })
+            boots,
+            backup: None,
+            cut: None,
+            tick: 0,
+            alone: true,
+        });
+        self.tick_later(node);
+        node
     }
 
-    fn push_node(&mut self, node: Node) -> usize {
-        self.nodes.push(node);
-        let index = self.nodes.len() - 1;
-        self.power_on(index);
-        self.later(TICK_US, Coming::Tick { node: index });
-        index
-    }
-
-    fn vouch(&self, key: &[u8; 32], name: &str, role: DeviceRole) -> DeviceCredential {
-        let authority = public(&self.authority);
+    fn vouch(&self, key: &[u8; 32], name: &str, role: DeviceRole, signer: &SigningKey) -> DeviceCredential {
         let mut device = DeviceCredential {
-            org: OrgId::of(&authority),
+            org: OrgId::of(&public(&self.authority)),
             key: public(&SigningKey::from_bytes(key)),
             name: name.to_owned(),
             role,
             issued_ms: EPOCH_MS,
             signature: Signature([0; 64]),
         };
-        device.signature = Signature(self.authority.sign(&device.signed_text()).to_bytes());
+        device.signature = Signature(signer.sign(&device.signed_text()).to_bytes());
         device
-    }
-
-    /// Copies a node's disk and key into another machine, as somebody does who clones an SD card. The clone is on.
-    pub fn clone_disk(&mut self, node: usize) -> usize {
-        let original = &self.nodes[node];
-        let store = original.engine.as_ref().map(Engine::store).or(original.disk.as_ref()).expect("a disk");
-        let clone = Node {
-            engine: None,
-            disk: Some(store.fork_copy().expect("a copy in memory")),
-            name: format!("clone of {}", original.name),
-            key: original.key,
-            device: original.device.clone(),
-            wall_offset_ms: original.wall_offset_ms,
-            boots: 1_000,
-        };
-        self.push_node(clone)
-    }
-
-    /// Sets a node's wall clock apart from the world's.
-    pub fn set_clock(&mut self, node: usize, wall_ms: u64) {
-        let world_ms = EPOCH_MS + self.now_us / 1000;
-        self.nodes[node].wall_offset_ms = wall_ms as i64 - world_ms as i64;
-    }
-
-    fn now(&self, node: usize) -> Now {
-        let wall = (EPOCH_MS + self.now_us / 1000) as i64 + self.nodes[node].wall_offset_ms;
-        Now { mono_us: self.now_us, wall_ms: wall.max(0) as u64 }
-    }
-
-    /// Switches a node on, from what is on its disk.
-    pub fn power_on(&mut self, node: usize) {
-        let now = self.now(node);
-        let authority_key = public(&self.authority);
-        let this = &mut self.nodes[node];
-        let Some(store) = this.disk.take() else { return };
-        store.fail_commits(false);
-        this.boots += 1;
-        let mut seed = [0; 32];
-        seed[..8].copy_from_slice(&this.boots.to_le_bytes());
-        seed[8..16].copy_from_slice(&(node as u64).to_le_bytes());
-        let config = EngineConfig {
-            key: SigningKey::from_bytes(&this.key),
-            device: this.device.clone(),
-            authority_key,
-            authority: None,
-            seed,
-            floor_ms: 0,
-        };
-        this.engine = Some(Engine::open(store, config, now).expect("a store that a power cut left opens"));
-        let links: Vec<usize> = (0..self.links.len()).filter(|&link| self.links[link].ends.contains(&node)).collect();
-        for link in links {
-            self.later(0, Coming::Redial { link });
-        }
-    }
-
-    /// Cuts a node's power: all in memory is gone, what was committed stays.
-    pub fn power_cut(&mut self, node: usize) {
-        self.note(format!("power cut at {}", self.nodes[node].name).as_bytes());
-        let Some(engine) = self.nodes[node].engine.take() else { return };
-        self.nodes[node].disk = Some(engine.into_store());
-        for link in 0..self.links.len() {
-            if self.links[link].ends.contains(&node) {
-                self.disconnect(link);
-            }
-        }
-    }
-
-    /// Lets a node's next commits fail, as a full or dying disk does.
-    pub fn fail_commits(&mut self, node: usize, fail: bool) {
-        if let Some(engine) = &self.nodes[node].engine {
-            engine.store().fail_commits(fail);
-        }
     }
 
     /// Joins two nodes by a link and connects them.
@@ -228,176 +218,54 @@ impl World {
         link
     }
 
-    /// Tells both ends of a link what it carries, as a connection does once it has found out.
-    pub fn measured(&mut self, link: usize) {
-        let Link { ends, ids, profile, .. } = &self.links[link];
-        let (ends, ids, profile) = (*ends, *ids, *profile);
-        for (node, link) in ends.into_iter().zip(ids) {
-            let (rate_bps, rtt_us) = (Some(profile.rate_bps), 2 * profile.delay_us);
-            self.step(node, vec![Event::Measured { link, rate_bps, rtt_us }]);
-        }
+    /// The same, but the nodes are apart until the link is healed.
+    pub fn link_apart(&mut self, a: usize, b: usize, profile: Profile) -> usize {
+        self.links.push(Link::new([a, b], profile));
+        let link = self.links.len() - 1;
+        self.cut(link);
+        link
     }
 
-    /// Changes what a link does to bytes; frames under way are not affected.
-    pub fn set_profile(&mut self, link: usize, profile: Profile) {
-        self.links[link].profile = profile;
+    /// Joins each node to the next.
+    pub fn line(&mut self, nodes: &[usize], profile: Profile) -> Vec<usize> {
+        nodes.windows(2).map(|pair| self.link(pair[0], pair[1], profile)).collect()
     }
 
-    /// Parts the nodes: links between the two groups go down and stay down.
-    pub fn part(&mut self, left: &[usize], right: &[usize]) {
-        for link in 0..self.links.len() {
-            let [a, b] = self.links[link].ends;
-            if (left.contains(&a) && right.contains(&b)) || (left.contains(&b) && right.contains(&a)) {
-                self.cut(link);
+    /// Joins each node to each.
+    pub fn mesh(&mut self, nodes: &[usize], profile: Profile) {
+        for (index, &a) in nodes.iter().enumerate() {
+            for &b in &nodes[index + 1..] {
+                self.link(a, b, profile);
             }
         }
     }
 
-    /// Takes a link down until [`World::heal`].
-    pub fn cut(&mut self, link: usize) {
-        self.disconnect(link);
-        self.links[link].profile.rate_bps = self.links[link].profile.rate_bps.max(1);
-        self.links[link].generation |= CUT;
-    }
-
-    /// Brings every cut link up again.
-    pub fn heal(&mut self) {
-        for link in 0..self.links.len() {
-            self.links[link].generation &= !CUT;
-            self.later(0, Coming::Redial { link });
-        }
-    }
-
-    fn connect(&mut self, link: usize) {
-        let [a, b] = self.links[link].ends;
-        let down = self.links[link].up || self.links[link].generation & CUT != 0;
-        if down || self.nodes[a].engine.is_none() || self.nodes[b].engine.is_none() {
-            return;
-        }
-        let ids = [LinkId(self.connections + 1), LinkId(self.connections + 2)];
-        self.connections += 2;
-        self.links[link].connect(ids);
-        for (end, id) in ids.into_iter().enumerate() {
-            let (node, peer) = (self.links[link].ends[end], self.links[link].ends[1 - end]);
-            let device: DeviceId = self.nodes[peer].device.device();
-            let address = self.nodes[peer].name.clone();
-            self.step(node, vec![Event::Up { link: id, device, address, outgoing: end == 0 }]);
-        }
-    }
-
-    fn disconnect(&mut self, link: usize) {
-        if !std::mem::take(&mut self.links[link].up) {
-            return;
-        }
-        for end in 0..2 {
-            let id = self.links[link].ids[end];
-            self.step(self.links[link].ends[end], vec![Event::Down { link: id, partials: Vec::new() }]);
-        }
-    }
-
-    fn later(&mut self, after_us: u64, coming: Coming) {
-        self.serial += 1;
-        self.queue.push(Reverse((self.now_us + after_us, self.serial, coming)));
-    }
-
-    fn note(&mut self, text: &[u8]) {
+    pub(crate) fn note(&mut self, text: &[u8]) {
         self.trace.update(&self.now_us.to_le_bytes());
         self.trace.update(&(text.len() as u64).to_le_bytes());
         self.trace.update(text);
     }
 
-    /// Hands events to a node and carries out what it wants.
-    fn step(&mut self, node: usize, events: Vec<Event>) {
-        let now = self.now(node);
-        let Some(engine) = &mut self.nodes[node].engine else { return };
-        for effect in engine.step(now, events) {
-            match effect {
-                Effect::Reply(ticket, reply) => {
-                    self.replies.insert(ticket, reply);
-                }
-                Effect::Send { link, class, bytes, .. } => self.send(node, link, class, bytes),
-                Effect::Close { link, .. } => {
-                    if let Some(link) = self.link_of(node, link) {
-                        self.disconnect(link);
-                        self.later(REDIAL_US, Coming::Redial { link });
-                    }
-                }
-                Effect::Notice(notice) => {
-                    self.note(format!("{node} {notice:?}").as_bytes());
-                    self.told.push((node, notice));
-                }
-                Effect::Changed(_) => {}
-                Effect::Fatal(fault) => panic!("node {} cannot go on: {fault}", self.nodes[node].name),
-            }
-        }
-    }
-
-    fn link_of(&self, node: usize, id: LinkId) -> Option<usize> {
-        self.links.iter().position(|link| link.up && (0..2).any(|end| link.ends[end] == node && link.ids[end] == id))
-    }
-
-    fn send(&mut self, node: usize, id: LinkId, class: Class, mut bytes: Vec<u8>) {
-        let Some(link) = self.link_of(node, id) else { return };
-        self.bytes_sent += bytes.len() as u64;
-        *self.bytes_by_class.entry(class).or_default() += bytes.len() as u64;
-        self.frames_sent += 1;
-        self.note(&bytes);
-        let profile = self.links[link].profile;
-        let copies = 1 + u32::from(self.rng.next_u32() % 1000 < profile.replay_permille);
-        if self.rng.next_u32() % 1000 < profile.forge_permille && !bytes.is_empty() {
-            let place = self.rng.next_u32() as usize % bytes.len();
-            bytes[place] ^= 1 << (self.rng.next_u32() % 8);
-        }
-        let from = usize::from(self.links[link].ids[1] == id);
-        for _ in 0..copies {
-            let size = bytes.len() as u64;
-            let at = self.links[link].arrival_us(self.now_us, from, class, size, &mut self.rng);
-            let (generation, to) = (self.links[link].generation, self.links[link].ends[1 - from]);
-            self.later(at - self.now_us, Coming::Frame { link, generation, to, bytes: bytes.clone() });
-        }
-    }
-
-    /// Lets virtual time pass.
-    pub fn run_for_ms(&mut self, ms: u64) {
-        let end = self.now_us + ms * 1000;
-        while self.queue.peek().is_some_and(|Reverse((at, ..))| *at <= end) {
-            let Some(Reverse((at, _, coming))) = self.queue.pop() else { break };
-            self.now_us = at;
-            self.happen(coming);
-        }
-        self.now_us = end;
-    }
-
-    fn happen(&mut self, coming: Coming) {
-        match coming {
-            Coming::Frame { link, generation, to, bytes } => {
-                let state = &self.links[link];
-                if state.up && state.generation == generation {
-                    let id = state.ids[usize::from(state.ends[1] == to)];
-                    self.step(to, vec![Event::Frame { link: id, bytes }]);
-                }
-            }
-            Coming::Redial { link } => self.connect(link),
-            Coming::Tick { node } => {
-                self.step(node, vec![Event::Tick]);
-                self.later(TICK_US, Coming::Tick { node });
-            }
-        }
-    }
-
-    /// Makes edits at a node as one gesture. What is taken is kept as acknowledged.
-    pub fn edits(&mut self, node: usize, edits: Vec<Edit>) -> Result<Vec<Result<Outcome, Refusal>>, Refusal> {
+    /// Gives a node a command and returns its answer; `None` if the node is off or loses its power over it.
+    pub fn command(&mut self, node: usize, command: Command) -> Option<Reply> {
         self.serial += 1;
         let ticket = Ticket(self.serial);
-        let command = Command::Edit { edits, options: EditOptions::default() };
         self.step(node, vec![Event::Command(ticket, command)]);
-        match self.replies.remove(&ticket) {
+        self.replies.remove(&ticket)
+    }
+
+    /// Makes edits at a node as one gesture. What is taken is kept as acknowledged. A node without power saves nothing.
+    pub fn edits(&mut self, node: usize, edits: Vec<Edit>) -> Result<Vec<Result<Outcome, Refusal>>, Refusal> {
+        match self.command(node, Command::Edit { edits, options: EditOptions::default() }) {
             Some(Reply::Edited(Ok(outcomes))) => {
-                self.acknowledged.extend(outcomes.iter().flatten().copied());
+                let at_us = self.now_us;
+                let taken = outcomes.iter().flatten().map(|&outcome| Acknowledged { node, at_us, outcome });
+                self.acknowledged.extend(taken);
                 Ok(outcomes)
             }
             Some(Reply::Edited(Err(refusal)) | Reply::NotSaved(refusal)) => Err(refusal),
-            other => panic!("node {} is off or gave {other:?}", self.nodes[node].name),
+            None => Err(Refusal::NotSaved { fault: "the power is off".to_owned() }),
+            other => panic!("node {} gave {other:?}", self.nodes[node].name),
         }
     }
 
@@ -408,10 +276,7 @@ impl World {
 
     /// Asks a node something, as a face does.
     pub fn ask(&mut self, node: usize, command: Command) -> Reply {
-        self.serial += 1;
-        let ticket = Ticket(self.serial);
-        self.step(node, vec![Event::Command(ticket, command)]);
-        self.replies.remove(&ticket).expect("a node that is on answers")
+        self.command(node, command).expect("a node that is on answers")
     }
 
     /// Who has a record of a mission, or of the org, as far as a node knows.
@@ -449,12 +314,44 @@ impl World {
 
     /// The engine of a node that is on.
     pub fn engine(&self, node: usize) -> &Engine {
-        self.nodes[node].engine.as_ref().expect("the node is on")
+        match &self.nodes[node].mind {
+            Mind::Engine(engine) => engine,
+            _ => panic!("node {} is on", self.nodes[node].name),
+        }
     }
 
     /// The same, to examine it.
     pub fn engine_mut(&mut self, node: usize) -> &mut Engine {
-        self.nodes[node].engine.as_mut().expect("the node is on")
+        match &mut self.nodes[node].mind {
+            Mind::Engine(engine) => engine,
+            _ => panic!("node {node} is on"),
+        }
+    }
+
+    /// Whether a node runs an engine now.
+    pub fn is_on(&self, node: usize) -> bool {
+        matches!(self.nodes[node].mind, Mind::Engine(_))
+    }
+
+    /// A node's counters since it was switched on, by name.
+    pub fn counters(&self, node: usize) -> BTreeMap<String, u64> {
+        self.engine(node).status(self.now(node)).expect("a status").counters
+    }
+
+    /// The clocks of a node.
+    pub fn now(&self, node: usize) -> Now {
+        let wall = (EPOCH_MS + self.now_us / 1000) as i64 + self.nodes[node].wall_offset_ms;
+        Now { mono_us: self.now_us, wall_ms: wall.max(0) as u64 }
+    }
+
+    /// Number of links.
+    pub fn links(&self) -> usize {
+        self.links.len()
+    }
+
+    /// What a link does to bytes now.
+    pub fn profile(&self, link: usize) -> Profile {
+        self.links[link].profile
     }
 
     /// Number of nodes.
@@ -477,6 +374,3 @@ impl World {
         self.trace.finalize().to_hex().to_string()
     }
 }
-
-/// Mark in a link's generation while it is cut.
-const CUT: u64 = 1 << 63;

@@ -42,7 +42,7 @@ fn a_line_of_radios_that_lose_one_packet_in_ten() {
 fn a_link_that_flaps_while_much_is_to_be_sent() {
     let mut world = World::new(13);
     let nodes = [world.node("hub"), world.node("engine-7")];
-    let link = world.link(nodes[0], nodes[1], Profile { rate_bps: 256_000, ..Profile::RADIO });
+    let link = world.link(nodes[0], nodes[1], Profile::RADIO.at_bps(256_000));
     let mut story = Story::begin(&mut world, 0);
     world.run_for_ms(5_000);
     world.cut(link);

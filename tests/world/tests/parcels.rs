@@ -1,14 +1,19 @@
 //! Fear: what travels by hand is lost, doubled, forged or read on its way, or a bad file half-changes a node.
 
 use ed25519_dalek::Signer;
-use holdfast_domain::entry::{Digest, Signature};
+use holdfast_domain::clock::Hlc;
+use holdfast_domain::entry::{Digest, Entry, EntryKey, Signature};
+use holdfast_domain::feed::{self, ControlBody};
 use holdfast_domain::frame::PackForm;
+use holdfast_domain::identity::Credential;
 use holdfast_domain::limits::PARCEL_BYTES_MAX;
 use holdfast_domain::parcel::{Parcel, ParcelBody, ParcelError, ParcelImported, ParcelNew};
+use holdfast_domain::scope::{Scope, StreamId, StreamKind};
 use holdfast_driver::effect::Notice;
 use holdfast_driver::handle::Failed;
 use holdfast_driver::parcel::sealing::Recipient;
 use holdfast_driver::parcel::{ParcelRefusal, export, import};
+use holdfast_replica::replica::Replica;
 use holdfast_world::link::Profile;
 use holdfast_world::oracle::demand_agreement;
 use holdfast_world::story::Story;
@@ -210,12 +215,12 @@ fn a_bomb_is_cut_off_before_anything_is_taken() {
     let mut world = World::new(80);
     let (hub, engine) = (world.node("hub"), world.node("engine-7"));
     let bytes = of_hub(&mut world, hub);
-    let zeros = holdfast_replica::replica::Replica::new();
+    let zeros = Replica::new();
     let bomb = rewritten(&world, hub, &bytes, |body, _| {
         let last = body.packs.len() - 1;
         let pack = &mut body.packs[last];
-        let key = holdfast_domain::entry::EntryKey { stream: pack.stream, author: pack.ranges[0].author, seq: 1 };
-        let entry = holdfast_domain::entry::Entry::next(key, None, vec![0; 64 << 20]);
+        let key = EntryKey { stream: pack.stream, author: pack.ranges[0].author, seq: 1 };
+        let entry = Entry::next(key, None, vec![0; 64 << 20]);
         (pack.form, pack.payload) = zeros.pack(pack.stream, &[entry], false);
         assert_eq!(pack.form, PackForm::RawZstd);
         assert!(pack.payload.len() < 64 << 10);
@@ -318,4 +323,87 @@ fn what_came_after_an_earlier_parcel_is_enough_for_who_has_that_one() {
     assert!(error.to_string().contains("no device `nobody`"), "{error}");
     let bad = ParcelNew { seal_to: vec!["age1oops".to_owned()], ..ParcelNew::default() };
     assert!(parcel(&mut world, hub, &bad).expect_err("no key").to_string().contains("age1oops"));
+}
+
+#[test]
+fn what_its_author_may_not_write_is_kept_aside_though_a_parcel_brings_it() {
+    let mut world = World::new(85);
+    let (hub, rogue) = (world.node("hub"), world.node("boat-1"));
+    let base = of_hub(&mut world, hub);
+    let credential = Credential { device: world.device(rogue).clone(), epoch: 0 };
+    let stream = StreamId::new(Scope::Org, StreamKind::Control);
+    let device = world.device(rogue).clone();
+    let enrolled = feed::encode(&ControlBody::EnrolledV1 { written: Hlc::default(), device });
+    let mut entry = Entry::next(EntryKey { stream, author: credential.author(), seq: 1 }, None, enrolled);
+    entry.sign(&credential.device.org, &world.key(rogue));
+    let smuggled = rewritten(&world, rogue, &base, |body, entries| {
+        let packed = Replica::new().pack(stream, std::slice::from_ref(&entry), false);
+        let wanted = [(credential.author(), 1)];
+        let pack = holdfast_protocol::parcel::pack(0, stream, &wanted, &[entry], &[], packed).expect("a pack");
+        *body = ParcelBody { credentials: vec![credential], packs: vec![pack] };
+        *entries = 1;
+    });
+    let report = take(&mut world, hub, &smuggled).expect("read");
+    assert_eq!((report.fresh, report.quarantined), (1, 1), "{report:?}");
+    assert!(world.told().iter().any(|(at, told)| *at == hub && matches!(told, Notice::Quarantined { .. })));
+    assert_eq!(take(&mut world, hub, &smuggled).expect("read").known, 1);
+}
+
+#[test]
+fn a_clone_is_found_out_by_two_parcels_and_nothing_of_its_second_history_is_taken() {
+    let mut world = World::new(86);
+    let (hub, original) = (world.node("hub"), world.node("engine-7"));
+    let story = Story::begin(&mut world, hub);
+    let there = everything(&mut world, hub);
+    take(&mut world, original, &there).expect("taken");
+    story.say(&mut world, original, "before the copy");
+    let clone = world.clone_disk(original);
+    story.say(&mut world, original, "from the first machine");
+    story.say(&mut world, clone, "from the second machine");
+    let (first, second) = (everything(&mut world, original), everything(&mut world, clone));
+    take(&mut world, hub, &first).expect("taken");
+    let report = take(&mut world, hub, &second).expect("read");
+    assert_eq!((report.fresh, report.refused.len()), (0, 1), "{report:?}");
+    assert!(report.refused[0].reason.contains("two histories"), "{report:?}");
+    assert!(world.told().iter().any(|(at, told)| *at == hub && matches!(told, Notice::Fork { .. })));
+    let now = holdfast_domain::clock::Now::default();
+    assert_eq!(world.engine(hub).status(now).expect("status").forks.len(), 1);
+}
+
+#[test]
+fn what_a_parcel_brings_goes_on_to_neighbours_at_once() {
+    let mut world = World::new(87);
+    let (hub, near, far) = (world.node("hub"), world.node("engine-7"), world.node("truck-3"));
+    world.link(near, far, Profile::LAN);
+    let bytes = of_hub(&mut world, hub);
+    world.run_for_ms(2_000);
+    take(&mut world, near, &bytes).expect("taken");
+    demand_agreement(&mut world, &[hub, near, far], 2_000);
+}
+
+#[test]
+fn an_import_that_a_power_cut_ended_goes_on_with_what_is_missing() {
+    let mut world = World::new(88);
+    let (hub, engine) = (world.node("hub"), world.node("engine-7"));
+    let story = Story::begin(&mut world, hub);
+    for line in 0..240 {
+        story.say(&mut world, hub, &format!("{line:04} ").repeat(3_000));
+    }
+    let bytes = everything(&mut world, hub);
+    let reader = world.parcel_reader(engine);
+    let mut portions = 0;
+    let cut = import(
+        &mut |command| {
+            portions += 1;
+            if portions > 1 { Err(Failed::Stopped) } else { Ok(world.ask(engine, command)) }
+        },
+        &reader,
+        &bytes,
+    );
+    assert!(cut.is_err() && portions == 2, "the parcel goes in by several commits");
+    world.power_cut(engine);
+    world.power_on(engine);
+    let report = take(&mut world, engine, &bytes).expect("taken");
+    assert!(report.known > 0 && report.fresh > 0 && report.known + report.fresh == report.entries, "{report:?}");
+    demand_agreement(&mut world, &[hub, engine], 0);
 }

@@ -140,9 +140,7 @@ fn what_an_item_is_made_of_must_all_be_there() {
 fn words_about_words_cause_no_words_and_silence_is_free() {
     let mut world = World::new(84);
     let nodes = line(&mut world, &["hub", "engine-7", "truck-3", "medic-17"], Profile::NARROW);
-    for link in 0..3 {
-        world.measured(link);
-    }
+
     let story = Story::begin(&mut world, 0);
     demand_agreement(&mut world, &nodes, 120_000);
     world.run_for_ms(300_000);

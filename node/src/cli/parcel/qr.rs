@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use holdfast_driver::parcel::frames::{join, split};
 use qrcode::render::{svg, unicode};
 use qrcode::{EcLevel, QrCode};
@@ -27,10 +27,25 @@ pub(super) fn characters(text: &str) -> Result<String> {
     Ok(drawn)
 }
 
-/// Draws the frames of a parcel into a folder that exists, or to standard output for `-`. Gives how many there are.
+/// Makes the folder, or sees that it holds no frames: those of two parcels are easily mixed up.
+fn prepare(folder: &Path) -> Result<()> {
+    let unusable = || format!("{} cannot be used; check its path and owner", folder.display());
+    std::fs::create_dir_all(folder).with_context(unusable)?;
+    for there in std::fs::read_dir(folder).with_context(unusable)? {
+        if there.with_context(unusable)?.file_name().to_string_lossy().starts_with("frame-") {
+            bail!("{} holds frames already; give another folder", folder.display());
+        }
+    }
+    Ok(())
+}
+
+/// Draws the frames of a parcel into a folder, or to standard output for `-`. Gives how many there are.
 pub(super) fn draw(file: &[u8], place: &Path) -> Result<usize> {
     let texts = split(file)?;
     let count = texts.len();
+    if place != Path::new("-") {
+        prepare(place)?;
+    }
     for (index, text) in texts.iter().enumerate() {
         if place == Path::new("-") {
             println!("{}\nframe {} of {count}\n", characters(text)?, index + 1);
@@ -38,7 +53,7 @@ pub(super) fn draw(file: &[u8], place: &Path) -> Result<usize> {
         }
         let name = place.join(format!("frame-{:03}-of-{count:03}.svg", index + 1));
         std::fs::write(&name, drawing(text)?)
-            .with_context(|| format!("{} cannot be written; the folder must exist", name.display()))?;
+            .with_context(|| format!("{} cannot be written; check its owner and free space", name.display()))?;
     }
     Ok(count)
 }

@@ -98,6 +98,8 @@ impl Core {
                 ParcelAnswer::Loaded(self.parcel_pack(step, id, stream, &wanted)?.map(Box::new))
             }
             ParcelStep::Sign { entries, sealed, body_bytes, body_digest } => {
+                // The clock must not fall behind what it has signed, not even by a restart.
+                step.dirty = true;
                 let header = ParcelHeader {
                     org: self.config.device.org,
                     exporter: self.credential.clone(),
@@ -112,9 +114,12 @@ impl Core {
             }
             ParcelStep::Take { offered, packs } => {
                 let mut report = ParcelImported::default();
+                let aside = |core: &Self| core.counters.get("entries_quarantined").copied().unwrap_or(0);
+                let before = aside(self);
                 for pack in packs {
                     self.take_pack(step, pack, &offered, &mut report)?;
                 }
+                report.quarantined = aside(self) - before;
                 ParcelAnswer::Taken(report)
             }
         })
@@ -150,13 +155,17 @@ impl Core {
         }
         let mut plan = Plan::default();
         let asked = |scope| new.mission.is_none_or(|mission| scope == Scope::Org || scope == Scope::Mission(mission));
+        let mut after: BTreeMap<(&str, AuthorId), u64> = BTreeMap::new();
+        for chain in &new.after {
+            let last = after.entry((&chain.stream, chain.author)).or_default();
+            *last = chain.last.max(*last);
+        }
         let mut streams: BTreeMap<StreamId, Vec<Chain>> = BTreeMap::new();
         for (scope, heads) in mine.scopes().filter(|(scope, _)| asked(*scope)) {
             for (kind, author, head) in heads.heads() {
                 let stream = StreamId::new(scope, kind);
-                let told =
-                    new.after.iter().filter(|chain| chain.author == author && chain.stream == stream.to_string());
-                let there = told.map(|chain| chain.last).max().unwrap_or(0).max(held.seq(stream, author));
+                let told = after.get(&(stream.to_string().as_str(), author)).copied().unwrap_or(0);
+                let there = told.max(held.seq(stream, author));
                 let first = there.saturating_add(1);
                 if first <= head.seq {
                     streams.entry(stream).or_default().push((author, first, head.seq));

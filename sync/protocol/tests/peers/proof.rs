@@ -46,13 +46,16 @@ impl Puppet {
         puppet
     }
 
-    pub(crate) fn bytes(&mut self, victim: &mut Node, bytes: Vec<u8>) {
+    pub(crate) fn bytes(&mut self, victim: &mut Node, bytes: Vec<u8>) -> Vec<Outward> {
         let out = victim.say(Input::Frame { link: self.link, bytes });
-        self.hear(out);
+        let out = out;
+        self.hear(out.clone());
+        out
     }
 
-    pub(crate) fn say(&mut self, victim: &mut Node, frame: FrameV1) {
-        self.bytes(victim, Frame::V1(frame).encode());
+    /// Gives all that the victim sends, to whomever.
+    pub(crate) fn say(&mut self, victim: &mut Node, frame: FrameV1) -> Vec<Outward> {
+        self.bytes(victim, Frame::V1(frame).encode())
     }
 
     pub(crate) fn ask(&mut self, victim: &mut Node, stream: StreamId, author: AuthorId, first: u64) {
@@ -66,11 +69,11 @@ impl Puppet {
     }
 
     /// Sends an honest pack of one author's entries, bent by `bend`.
-    pub(crate) fn pack(&mut self, victim: &mut Node, entries: &[Entry], bend: impl FnOnce(&mut Pack)) {
+    pub(crate) fn pack(&mut self, victim: &mut Node, entries: &[Entry], bend: impl FnOnce(&mut Pack)) -> Vec<Outward> {
         self.packs += 1;
         let mut pack = honest(self.packs, entries, ShortDigest([0; 8]));
         bend(&mut pack);
-        self.say(victim, FrameV1::Pack(pack));
+        self.say(victim, FrameV1::Pack(pack))
     }
 
     pub(crate) fn number(&self) -> u8 {

@@ -260,3 +260,32 @@ fn an_answer_holds_what_was_asked_and_the_rest_waits_for_the_heads() {
     puppet.say(&mut node, FrameV1::Ack(Ack { pack: answer, others: vec![(0, None)] }));
     assert_eq!(node.told.heads[&org::device(9)].seq(board(), org::credential(1, 0).author()), 1);
 }
+
+#[test]
+fn a_lost_packet_is_not_hidden_by_the_next_one() {
+    let latest = stream(StreamKind::Latest);
+    let mut node = Node::new(1);
+    let mut puppet = Puppet::greet(&mut node, 9);
+    puppet.hear(node.write(latest, &["position of one unit"], true));
+    puppet.hear(node.write(latest, &["state of another"], true));
+    let runs: Vec<_> = puppet.packs().iter().map(|pack| (pack.ranges[0].first, pack.ranges[0].count)).collect();
+    assert_eq!(runs, [(1, 1), (1, 2)], "until the first is acknowledged the second holds it too");
+    puppet.say(&mut node, FrameV1::Ack(Ack { pack: puppet.packs()[1].id, others: Vec::new() }));
+    puppet.hear(node.write(latest, &["third"], true));
+    assert_eq!(puppet.packs().last().map(|pack| pack.ranges[0].first), Some(3));
+}
+
+#[test]
+fn a_credential_that_a_lost_packet_carried_comes_with_the_next() {
+    let latest = stream(StreamKind::Latest);
+    let mut node = Node::new(1);
+    let mut bringer = Puppet::greet(&mut node, 8);
+    let first = org::chain(8, latest, None, &["position"]);
+    bringer.pack(&mut node, &first, |_| ());
+    let mut puppet = Puppet::greet(&mut node, 9);
+    puppet.hear(bringer.pack(&mut node, &org::chain(8, latest, first.last(), &["later position"]), |_| ()));
+    let carried = |puppet: &Puppet| -> Vec<usize> {
+        puppet.packs().iter().filter(|pack| pack.stream == latest).map(|pack| pack.credentials.len()).collect()
+    };
+    assert_eq!(carried(&puppet), [1, 1], "the first was not acknowledged, so its author may be unknown there");
+}

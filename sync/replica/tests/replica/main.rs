@@ -9,4 +9,6 @@ mod packs;
 mod partitions;
 mod rival_births;
 mod rules;
+mod segments;
 mod sizes;
+mod thinning;

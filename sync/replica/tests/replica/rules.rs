@@ -330,7 +330,8 @@ fn feeds_get_bodies_that_read_back_as_their_rows() {
     assert_eq!(kinds, [StreamKind::Message, StreamKind::Latest, StreamKind::Track]);
     let MessageBody::V1 { from, text, .. } = feed::decode(&draft.bodies[0].1).expect("a message body");
     assert_eq!((from.as_str(), text.as_str()), ("engine-7", "On scene"));
-    let TrackBody::V1 { fixes, source, .. } = feed::decode(&draft.bodies[2].1).expect("a track body");
+    let Ok(TrackBody::V2 { segment, source, .. }) = feed::decode(&draft.bodies[2].1) else { panic!("a segment") };
+    let fixes = holdfast_replica::segment::open(&segment).expect("what was sealed opens");
     assert_eq!((fixes, source.as_str()), (vec![fix(1), fix(2), fix(3)], "gpx:run.gpx"));
     let mut other = Member::new(2);
     let merged = other.take_from(&member);

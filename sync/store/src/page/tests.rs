@@ -8,7 +8,7 @@ use holdfast_domain::query::{AlertFilter, IncidentFilter, MessageFilter, TaskFil
 use super::Question;
 use crate::alerts::alerts;
 use crate::store::Store;
-use crate::views::{CONFLICTS, MISSIONS, POSITIONS, incidents, messages, of_mission, tasks, units};
+use crate::views::{CONFLICTS, MISSIONS, POSITIONS, fixes, incidents, messages, of_mission, tasks, units};
 
 fn mission() -> MissionId {
     MissionId::from_bytes([1; 16])
@@ -32,6 +32,7 @@ fn every_list_walks_an_index_in_its_order() {
         messages(mission(), &MessageFilter::default()),
         messages(mission(), &MessageFilter { channel: Some(Channel::Mission) }),
         of_mission(&POSITIONS, mission()),
+        fixes(UnitId::from_bytes([2; 16]), *mission().as_bytes()).only("at_ms >= ?", 5),
         of_mission(&CONFLICTS, mission()).only("open = ?", true),
         alerts(Some(mission()), AlertFilter::default()),
         alerts(None, AlertFilter { open_at_ms: Some(1) }),

@@ -3,22 +3,10 @@
 use std::time::Duration;
 
 use holdfast_domain::scope::Class;
-use holdfast_transport::beacon::{Glimpse, Verdict, Watch, grant_passage};
 use holdfast_transport::profile::{LinkProfile, knobs};
 
 use crate::pair::{DIALLER, LISTENER, Pair};
 use crate::wire::Nature;
-
-/// What the task of a link does at each of its looks.
-fn look(pair: &mut Pair, watch: &mut Watch, end: usize) {
-    let now = pair.now;
-    let connection = pair.connection(end);
-    if watch.look(now, Glimpse::of(&connection.stats())) == (Verdict::Stalled { beacon: true }) {
-        grant_passage(connection.congestion_state().clone_box());
-        // A datagram that finds no room is as good as one that was lost.
-        drop(connection.datagrams().send(Vec::new().into(), true));
-    }
-}
 
 /// How long after an outage of so many seconds the listener reads something again, with the dialler's window full or with
 /// something said only now and then.
@@ -27,7 +15,6 @@ fn comes_back(profile: Option<LinkProfile>, nature: Nature, outage_s: u64, bulk:
     pair.dial();
     assert!(pair.run(Duration::from_mins(1), |pair| pair.ends[DIALLER].connected_at.is_some()), "no handshake");
     let stream = pair.open(DIALLER, Class::P2);
-    let mut watch = Watch::new(knobs(profile).beacon);
     let cut = pair.elapsed() + Duration::from_secs(10);
     let back = cut + Duration::from_secs(outage_s);
     for wire in &mut pair.wires {
@@ -42,19 +29,16 @@ fn comes_back(profile: Option<LinkProfile>, nature: Nature, outage_s: u64, bulk:
             drop(pair.connection(DIALLER).send_stream(stream).write(&[1; 50]));
         }
     };
-    let mut step = |pair: &mut Pair, until: Duration, done: &dyn Fn(&Pair) -> bool| {
-        while pair.elapsed() < until && !done(pair) {
-            let next = pair.elapsed() + Duration::from_millis(100);
-            pair.run(next, |pair| {
-                speak(pair);
-                done(pair)
-            });
-            look(pair, &mut watch, DIALLER);
-        }
-    };
-    step(&mut pair, back, &|_| false);
+    pair.run(back, |pair| {
+        speak(pair);
+        false
+    });
     let before = pair.ends[LISTENER].read_bytes;
-    step(&mut pair, back + Duration::from_mins(5), &|pair| pair.ends[LISTENER].read_bytes > before);
+    let returned = pair.run(back + Duration::from_mins(5), |pair| {
+        speak(pair);
+        pair.ends[LISTENER].read_bytes > before
+    });
+    assert!(returned, "the link never came back");
     assert!(!pair.ends[DIALLER].lost, "the link was given up");
     pair.elapsed().saturating_sub(back)
 }
@@ -87,5 +71,35 @@ fn the_first_useful_byte_follows_an_outage_within_a_beacon_and_one_and_a_half_ro
             );
             assert!(took <= allowed, "{took:?} after {outage_s} s at {rate_bps} bit/s, bulk {bulk}");
         }
+    }
+}
+
+#[test]
+fn few_words_both_ways_over_a_modem_draw_no_beacons() {
+    for profile in [Some(LinkProfile::Narrowband), None] {
+        let delay = Duration::from_millis(500);
+        let nature = Nature { rate_bps: 9_600, delay, loss: 0.0, queue_bytes: 16_000, jitter: Duration::ZERO };
+        let mut pair = Pair::new(profile, [nature; 2], 1);
+        pair.dial();
+        let both = |pair: &mut Pair| pair.ends.iter().all(|end| end.connected_at.is_some());
+        assert!(pair.run(Duration::from_mins(1), both), "no handshake");
+        let streams = [pair.open(DIALLER, Class::P2), pair.open(LISTENER, Class::P2)];
+        // What the handshake left open is settled.
+        let begun = pair.elapsed() + Duration::from_secs(30);
+        pair.run(begun, |_| false);
+        let beacons = |pair: &mut Pair| [DIALLER, LISTENER].map(|end| pair.connection(end).stats().frame_tx.datagram);
+        let before = beacons(&mut pair);
+        let mut next_word = begun;
+        pair.run(begun + Duration::from_mins(10), |pair| {
+            if pair.elapsed() >= next_word {
+                next_word += Duration::from_secs(7);
+                for end in [DIALLER, LISTENER] {
+                    drop(pair.connection(end).send_stream(streams[end]).write(&[1; 50]));
+                }
+            }
+            false
+        });
+        assert!(pair.ends.iter().all(|end| end.read_bytes >= 85 * 50), "words were lost");
+        assert_eq!(beacons(&mut pair), before, "{profile:?}");
     }
 }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use holdfast_domain::identity::DeviceRole;
 use holdfast_domain::scope::Class;
+use holdfast_transport::beacon::{Glimpse, Watch};
+use holdfast_transport::controller::Steered;
 use holdfast_transport::identity::{Authority, DeviceKey, Membership};
 use holdfast_transport::profile::{self, LinkProfile, Side};
 use holdfast_transport::tls;
@@ -36,6 +38,8 @@ pub(crate) struct End {
     pub(crate) read_of: BTreeMap<StreamId, u64>,
     pub(crate) sent_datagrams: u64,
     open: Vec<StreamId>,
+    watch: Watch,
+    next_look: Option<Instant>,
 }
 
 /// Two ends and the wires between them; wire 0 leads from the dialler.
@@ -54,7 +58,8 @@ fn member(home: &std::path::Path, authority: &Authority, name: &str) -> (DeviceK
     (key, membership)
 }
 
-fn end(port: u16, server: Option<ServerConfig>, seed: u64) -> End {
+fn end(port: u16, server: Option<ServerConfig>, seed: u64, profile: Option<LinkProfile>) -> End {
+    let knobs = profile::knobs(profile);
     let mut seed_bytes = [port as u8; 32];
     seed_bytes[..8].copy_from_slice(&seed.to_le_bytes());
     End {
@@ -67,6 +72,8 @@ fn end(port: u16, server: Option<ServerConfig>, seed: u64) -> End {
         read_of: BTreeMap::new(),
         sent_datagrams: 0,
         open: Vec::new(),
+        watch: Watch::new(knobs.beacon, knobs.answer_within()),
+        next_look: None,
     }
 }
 
@@ -98,7 +105,8 @@ impl Pair {
         Self {
             begun: now,
             now,
-            ends: [end(1, None, seed), end(2, Some(server), seed)],
+            // Whoever answers knows the kind of its own links at best, not that of this one.
+            ends: [end(1, None, seed, profile), end(2, Some(server), seed, None)],
             wires: [Wire::new(natures[0], now, seed), Wire::new(natures[1], now, seed ^ 0x5555)],
             client,
         }
@@ -153,8 +161,11 @@ impl Pair {
             }
             // What `done` wrote leaves at once.
             self.settle();
-            let timers = self.ends.iter_mut().filter_map(|end| end.connection.as_mut()?.1.poll_timeout());
-            let next = timers.chain(self.wires.iter().filter_map(Wire::next_arrival)).min();
+            let due = self.ends.iter_mut().flat_map(|end| {
+                [end.next_look, end.connection.as_mut().and_then(|(_, connection)| connection.poll_timeout())]
+            });
+            let arrivals = self.wires.iter().filter_map(Wire::next_arrival);
+            let next = due.flatten().chain(arrivals).min();
             match next {
                 Some(next) if next <= self.begun + until => self.now = self.now.max(next),
                 _ => {
@@ -168,6 +179,11 @@ impl Pair {
     /// Does all that is due now.
     fn settle(&mut self) {
         for end in 0..2 {
+            if self.ends[end].next_look.is_none_or(|due| due <= self.now) {
+                self.look(end);
+            }
+        }
+        for end in 0..2 {
             while let Some(datagram) = self.wires[1 - end].arrived(self.now) {
                 self.take(end, &datagram);
             }
@@ -177,6 +193,24 @@ impl Pair {
                 connection.handle_timeout(self.now);
             }
             self.drive(end);
+        }
+    }
+
+    /// What the task of a link does at each of its looks.
+    fn look(&mut self, at: usize) {
+        let end = &mut self.ends[at];
+        let Some((_, connection)) = end.connection.as_mut().filter(|_| end.connected_at.is_some()) else {
+            end.next_look = None;
+            return;
+        };
+        let controller = Steered::of(connection.congestion_state().clone_box()).expect("it is ours");
+        let glimpse = Glimpse::of(&connection.stats(), &controller);
+        let verdict = end.watch.look(self.now, glimpse);
+        end.next_look = Some(self.now + end.watch.pause(self.now, &glimpse));
+        if verdict.beacon {
+            controller.grant();
+            // A datagram that finds no room is as good as one that was lost.
+            drop(connection.datagrams().send(Vec::new().into(), true));
         }
     }
 

@@ -3,7 +3,7 @@
 use holdfast_transport::endpoint::LinkEvent;
 
 use crate::members::{next, next_where, node, org};
-use crate::stranger::Stranger;
+use crate::stranger::{Stranger, listen};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_known_peer_is_let_in_for_less_and_is_still_the_same_device() {
@@ -27,6 +27,32 @@ async fn a_known_peer_is_let_in_for_less_and_is_still_the_same_device() {
     }
     // Certificates both ways make several frames; a session that is resumed needs none.
     assert!(bytes[1] < bytes[0] && bytes[2] < bytes[0], "frames of each handshake: {bytes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_dials_again_is_known_by_its_first_packet() {
+    let org = org();
+    let (hub, member) = (org.member("a"), org.member("b"));
+    let listener = listen(&hub);
+    let (_dialler, mut events) = node(&member, &[listener.local_addr().expect("bound")]);
+    for is_known in [false, true, true] {
+        let incoming = listener.accept().await.expect("the node dials");
+        let Ok((connection, established)) = incoming.accept().expect("settings").into_0rtt() else {
+            panic!("an answering end never waits")
+        };
+        // A stranger is known only at the end of the handshake, which may be over by now, too.
+        assert!(!is_known || connection.peer_identity().is_some(), "the ticket was not used");
+        established.await;
+        assert_eq!(connection.close_reason(), None);
+        let up = |event: &LinkEvent| matches!(event, LinkEvent::Up { .. });
+        let Some(LinkEvent::Up { device, .. }) = next_where(&mut events, up).await else { panic!("no link") };
+        assert_eq!(device, hub.0.device(), "the device that answers is proved to the one that dials, too");
+        // Once this is acknowledged the ticket sent before has come as well.
+        let mut stream = connection.open_uni().await.expect("a stream");
+        stream.finish().expect("it is open");
+        stream.stopped().await.expect("acknowledged");
+        connection.close(0_u32.into(), b"again");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use holdfast_transport::identity::{DeviceKey, Membership};
 use holdfast_transport::profile::{self, LinkProfile, Side};
 use holdfast_transport::tls;
-use quinn::{ClientConfig, Connection, Endpoint};
+use quinn::{ClientConfig, Connection, Endpoint, ServerConfig};
 use tokio::net::UdpSocket;
 
 use crate::members::{ISSUED_MS, local};
@@ -30,6 +30,14 @@ impl Stranger {
         let connecting = self.endpoint.connect_with(self.config.clone(), address, "node.holdfast.internal");
         connecting.expect("settings").await.expect("let in")
     }
+}
+
+/// A member that answers.
+pub(crate) fn listen((key, membership): &(DeviceKey, Membership)) -> Endpoint {
+    let tls = tls::peer_server(key, membership, ISSUED_MS).expect("settings");
+    let mut config = ServerConfig::with_crypto(Arc::new(tls));
+    config.transport_config(profile::transport(Some(LinkProfile::Lan), Side::Answers, None, None));
+    Endpoint::server(config, local()).expect("a socket")
 }
 
 /// Writes the beginning of a frame on a stream of its own, which must be kept.

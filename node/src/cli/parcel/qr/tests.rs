@@ -59,9 +59,12 @@ fn file() -> Vec<u8> {
 #[test]
 fn what_is_drawn_is_read_again_by_a_reader_of_others() {
     let folder = tempfile::tempdir().expect("a folder");
-    assert_eq!(draw(&file(), folder.path()).expect("drawn"), 3);
+    let codes = folder.path().join("codes");
+    assert_eq!(draw(&file(), &codes).expect("drawn"), 3);
+    let again = draw(&file(), &codes).expect_err("frames of two parcels must not mix").to_string();
+    assert!(again.contains("give another folder"), "{again}");
     let read = |number| {
-        let name = folder.path().join(format!("frame-{number:03}-of-003.svg"));
+        let name = codes.join(format!("frame-{number:03}-of-003.svg"));
         scan_drawing(&std::fs::read_to_string(name).expect("a drawing"))
     };
     let texts = folder.path().join("scanned.txt");

@@ -1,0 +1,1 @@
+-- Nothing is undone: what is pending lies nowhere else, and the version before does not look at the table.
