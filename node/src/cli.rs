@@ -5,8 +5,10 @@ pub mod render;
 pub mod serve;
 pub mod setup;
 
+mod alert;
 mod conflict;
 mod events;
+mod holders;
 mod import;
 mod incident;
 mod message;
@@ -80,6 +82,12 @@ pub enum NodeCommand {
     /// Messages of a mission
     #[command(subcommand)]
     Message(message::Message),
+    /// Alerts that everybody must hear at once, in a mission or in the whole org
+    #[command(subcommand)]
+    Alert(alert::Alert),
+    /// Who has a record, near and far, and who has not yet
+    #[command(subcommand)]
+    Holders(holders::Holders),
     /// Positions and tracks of units
     #[command(subcommand)]
     Track(track::Track),
@@ -121,6 +129,8 @@ pub fn run(global: &Global, command: NodeCommand, extra: ExtraRoutes<'_>) -> any
         NodeCommand::Task(args) => task::run(global, args),
         NodeCommand::Unit(args) => unit::run(global, args),
         NodeCommand::Message(args) => message::run(global, args),
+        NodeCommand::Alert(args) => alert::run(global, args),
+        NodeCommand::Holders(args) => holders::run(global, args),
         NodeCommand::Track(args) => track::run(global, args),
         NodeCommand::Conflict(args) => conflict::run(global, args),
         NodeCommand::Import(args) => import::run(global, args),

@@ -2,10 +2,12 @@
 
 pub mod problem;
 
+mod alerts;
 mod conflicts;
 mod events;
 mod guard;
 mod health;
+mod holders;
 mod imports;
 mod incidents;
 mod messages;
@@ -68,6 +70,8 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(tasks::router())
         .merge(units::router())
         .merge(messages::router())
+        .merge(alerts::router())
+        .merge(holders::router())
         .merge(positions::router())
         .merge(conflicts::router())
         .merge(imports::router())

@@ -50,7 +50,7 @@ struct Listener {
     reset: bool,
 }
 
-/// Changes as they come. Event names: `mission`, `incident`, `task`, `unit`, `message`, `position`, `conflict`, and `reset`
+/// Changes as they come. Event names: `mission`, `incident`, `task`, `unit`, `message`, `position`, `conflict`, `alert`, and `reset`
 /// when the listener knows more than this node does and must read everything again.
 #[utoipa::path(get, path = "/events", tag = "events", operation_id = "events",
     params(Which, ("Last-Event-ID" = Option<u64>, Header)),
@@ -116,5 +116,6 @@ fn labels(event: &LiveEvent) -> (u64, &'static str) {
         LiveEvent::Message(item) => (item.rev, "message"),
         LiveEvent::Position(item) => (item.rev, "position"),
         LiveEvent::Conflict(item) => (item.rev, "conflict"),
+        LiveEvent::Alert(item) => (item.rev, "alert"),
     }
 }

@@ -85,6 +85,8 @@ fn exposition(status: &NodeStatus, traffic: &Traffic) -> String {
     gauge("held_entries", "Entries that wait for a predecessor.", status.held as f64);
     gauge("forks", "Streams frozen because their author wrote two histories.", status.forks.len() as f64);
     gauge("quarantined_entries", "Entries kept aside.", status.quarantined as f64);
+    let summaries: u64 = status.summaries.values().sum();
+    gauge("holdings_known", "Words of devices on what they hold of a scope.", summaries as f64);
     gauge("peers_connected", "Peers with a session.", connected as f64);
     gauge("epoch", "The epoch this node writes in.", f64::from(status.epoch));
     if let Some(percent) = status.power.percent {

@@ -115,6 +115,7 @@ fn refusal_status(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::TooMany { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-many"),
         Refusal::NoConflict { .. } => (StatusCode::CONFLICT, "no-conflict"),
         Refusal::EpochChanging => (StatusCode::SERVICE_UNAVAILABLE, "epoch-changing"),
+        Refusal::MayNot { .. } => (StatusCode::FORBIDDEN, "may-not"),
         Refusal::NotSaved { .. } => (StatusCode::INSUFFICIENT_STORAGE, "not-saved"),
     }
 }

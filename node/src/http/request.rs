@@ -119,8 +119,12 @@ impl App {
 
 /// An answer with one record and its ETag.
 pub(crate) fn item<T: Serialize>(status: StatusCode, item: &Item<T>) -> Response {
-    let mut response = (status, Json(item)).into_response();
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", item.rev)) {
+    tagged((status, Json(item)).into_response(), item.rev)
+}
+
+/// The answer with the revision of its record as ETag.
+pub(crate) fn tagged(mut response: Response, rev: u64) -> Response {
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{rev}\"")) {
         response.headers_mut().insert(header::ETAG, tag);
     }
     response

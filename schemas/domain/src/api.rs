@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::alert::Alert;
 use crate::conflict::Conflict;
 use crate::edit::Outcome;
 use crate::frontier::Fingerprint;
@@ -71,6 +72,8 @@ pub enum LiveEvent {
     Position(Item<UnitPosition>),
     /// A conflict appeared or changed.
     Conflict(Item<Conflict>),
+    /// An alert was raised, acknowledged or called off.
+    Alert(Item<Alert>),
 }
 
 /// Fixes of a track with a cursor by time.
@@ -93,7 +96,8 @@ pub struct NodeStatus {
     pub author: AuthorId,
     /// The epoch of that author.
     pub epoch: u32,
-    /// Fingerprint of each scope held, by scope (`org` or a mission id).
+    /// Fingerprint of the content of each scope held, by scope (`org` or a mission id): equal ones mean that two nodes
+    /// show the same.
     pub scopes: BTreeMap<String, Fingerprint>,
     /// Entries held.
     pub entries: u64,
@@ -110,6 +114,8 @@ pub struct NodeStatus {
     pub wall_ms: u64,
     /// What it runs on, and what sync may spend because of that.
     pub power: PowerStatus,
+    /// How many devices' word of what they hold is here, by scope.
+    pub summaries: BTreeMap<String, u64>,
     /// Peers known, connected or not.
     pub peers: Vec<PeerStatus>,
     /// Counters since the start, by name, as in `/metrics`.

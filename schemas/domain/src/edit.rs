@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::alert::{AlertAck, AlertCancel, AlertNew};
 use crate::entry::Digest;
-use crate::id::{MissionId, UnitId};
+use crate::id::{AlertId, MissionId, UnitId};
 use crate::incident::{IncidentChange, IncidentNew};
 use crate::message::MessageNew;
 use crate::mission::{MissionChange, MissionNew};
@@ -14,7 +15,7 @@ use crate::task::{TaskChange, TaskNew};
 use crate::track::{Fix, TrackNew};
 use crate::unit::{UnitChange, UnitNew};
 
-/// One change within a mission (or the opening of one).
+/// One change within a mission (or the opening of one), or an alert of the org.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Edit {
@@ -46,10 +47,16 @@ pub enum Edit {
     TrackAppend(MissionId, UnitId, TrackNew),
     /// Settles a conflict by choosing one of the rival values.
     ConflictResolve(MissionId, RecordId, Resolution),
+    /// Raises an alert in a mission, or in the whole org.
+    AlertRaise(Option<MissionId>, AlertNew),
+    /// Acknowledges an alert of a mission, or of the org.
+    AlertAcknowledge(Option<MissionId>, AlertId, AlertAck),
+    /// Calls an alert off.
+    AlertCancel(Option<MissionId>, AlertId, AlertCancel),
 }
 
 impl Edit {
-    /// The mission whose scope the edit is in; `None` for an opening without id.
+    /// The mission whose scope the edit is in; `None` for an opening without id, and for alerts of the org.
     pub fn mission(&self) -> Option<MissionId> {
         match self {
             Self::MissionOpen(new) => new.id,
@@ -66,6 +73,9 @@ impl Edit {
             | Self::PositionReport(mission, ..)
             | Self::TrackAppend(mission, ..)
             | Self::ConflictResolve(mission, ..) => Some(*mission),
+            Self::AlertRaise(mission, _) | Self::AlertAcknowledge(mission, ..) | Self::AlertCancel(mission, ..) => {
+                *mission
+            }
         }
     }
 
@@ -84,6 +94,8 @@ impl Edit {
             }
             Self::MessageSend(_, new) => new.id.map(RecordId::Message),
             Self::Delete(_, record) | Self::Restore(_, record) | Self::ConflictResolve(_, record, _) => Some(*record),
+            Self::AlertRaise(_, new) => new.id.map(RecordId::Alert),
+            Self::AlertAcknowledge(_, id, _) | Self::AlertCancel(_, id, _) => Some(RecordId::Alert(*id)),
         }
     }
 
@@ -101,6 +113,9 @@ impl Edit {
             Self::MessageSend(_, new) => new.check(),
             Self::PositionReport(_, _, fix) => fix.check(),
             Self::TrackAppend(_, _, new) => new.check(),
+            Self::AlertRaise(_, new) => new.check(),
+            Self::AlertAcknowledge(_, _, ack) => ack.check(),
+            Self::AlertCancel(_, _, cancel) => cancel.check(),
             Self::Delete(..) | Self::Restore(..) | Self::ConflictResolve(..) => Ok(()),
         }
     }

@@ -3,9 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::alert::{AlertArea, Response, Severity};
 use crate::clock::Hlc;
 use crate::floor::Floor;
-use crate::id::{MessageId, UnitId};
+use crate::holders::Held;
+use crate::id::{AlertId, MessageId, UnitId};
 use crate::identity::DeviceCredential;
 use crate::message::Channel;
 use crate::track::Fix;
@@ -71,6 +73,66 @@ pub enum ControlBody {
         written: Hlc,
         /// How far, and what replaces it.
         floor: Floor,
+    },
+}
+
+/// A body in an `alert` feed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AlertBody {
+    /// An alert was raised.
+    RaisedV1 {
+        /// Its id.
+        id: AlertId,
+        /// When, hybrid time.
+        raised: Hlc,
+        /// How great the threat is.
+        severity: Severity,
+        /// What to do.
+        response: Response,
+        /// What it is about, in one line.
+        title: String,
+        /// More about it.
+        text: String,
+        /// Where it applies.
+        area: Option<AlertArea>,
+        /// When it ends by itself, Unix milliseconds.
+        expires_ms: Option<u64>,
+        /// Name of who raised it.
+        from: String,
+    },
+    /// Somebody heard it. The alert itself may come later than this.
+    AcknowledgedV1 {
+        /// The alert.
+        alert: AlertId,
+        /// When, hybrid time.
+        at: Hlc,
+        /// Name of who heard it.
+        from: String,
+        /// What is being done about it; may be empty.
+        note: String,
+    },
+    /// It is called off; see [`crate::alert::may_cancel`] for whose word counts.
+    CancelledV1 {
+        /// The alert.
+        alert: AlertId,
+        /// When, hybrid time.
+        at: Hlc,
+        /// Name of who called it off.
+        from: String,
+        /// Why; may be empty.
+        reason: String,
+    },
+}
+
+/// A value in a `holds` stream: one for each author and scope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HoldsBody {
+    /// What the author's device holds durably of the scope, registers aside.
+    V1 {
+        /// When it was said, hybrid time.
+        said: Hlc,
+        /// What it holds.
+        held: Held,
     },
 }
 

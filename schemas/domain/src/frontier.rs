@@ -90,6 +90,19 @@ impl ScopeFrontier {
         self.heads.is_empty()
     }
 
+    /// The fingerprint of the heads of documents and feeds.
+    pub fn durable(&self) -> Fingerprint {
+        Fingerprint(self.durable.to_le_bytes())
+    }
+
+    /// The fingerprint of all that people work with: everything but what devices say of what they hold. Nodes that agree
+    /// on this show the same.
+    pub fn content(&self) -> Fingerprint {
+        let latest = self.heads().filter(|(kind, ..)| kind.family() == Family::Register && *kind != StreamKind::Holds);
+        let sum = latest.fold(self.durable, |sum, (kind, author, head)| sum.wrapping_add(term(kind, author, head)));
+        Fingerprint(sum.to_le_bytes())
+    }
+
     /// The fingerprint of these heads.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint(self.durable.wrapping_add(self.latest).to_le_bytes())
@@ -213,7 +226,8 @@ impl Frontier {
         self.seq(key.stream, key.author) >= key.seq
     }
 
-    /// How many entries `self` has beyond `other`, per scope. In register streams each newer head counts as one.
+    /// How many entries `self` has beyond `other`, per scope. In register streams each newer head counts as one; what
+    /// devices say of what they hold does not count, since nobody works with it.
     pub fn lead_over(&self, other: &Self) -> BTreeMap<Scope, u64> {
         let mut lead = BTreeMap::new();
         for (scope, mine) in self.scopes() {
@@ -222,6 +236,7 @@ impl Frontier {
             }
             let missing: u64 = mine
                 .heads()
+                .filter(|(kind, ..)| *kind != StreamKind::Holds)
                 .map(|(kind, author, head)| {
                     let gap = head.seq.saturating_sub(other.seq(StreamId::new(scope, kind), author));
                     if kind == StreamKind::Latest { gap.min(1) } else { gap }

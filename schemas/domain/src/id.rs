@@ -87,4 +87,6 @@ record_id! {
     UnitId,
     /// A message of the timeline.
     MessageId,
+    /// An alert.
+    AlertId,
 }

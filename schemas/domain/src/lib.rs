@@ -14,12 +14,14 @@ pub mod id;
 pub mod identity;
 pub mod scope;
 
+pub mod alert;
 pub mod api;
 pub mod conflict;
 pub mod edit;
 pub mod feed;
 pub mod field;
 pub mod floor;
+pub mod holders;
 pub mod incident;
 pub mod message;
 pub mod mission;

@@ -141,6 +141,21 @@ pub const COMMIT_SPAN_MS: u64 = 200;
 pub const PATIENCE_MS: u64 = 2_000;
 /// What saying who holds what may take of a link of known rate, one part in so many.
 pub const ANNOUNCE_SHARE: u64 = 50;
+/// Radius of an alert's area, metres: half the way round the Earth is everywhere.
+pub const ALERT_RADIUS_M_MAX: u32 = 20_038_000;
+/// Words of devices shown with one alert: ten times a large org.
+pub const ALERT_WORDS_MAX: usize = 20_000;
+/// What a device holds is told once nothing has changed for so long: the burst that an order causes is over by then.
+pub const HOLDS_QUIET_S: u64 = 10;
+/// While things go on changing it is told at most so often, in a small org.
+pub const HOLDS_PAUSE_S_MIN: u64 = 30;
+/// And at least so often, in the largest: people must not read an hour-old word.
+pub const HOLDS_PAUSE_S_MAX: u64 = 600;
+/// What all devices of a scope together may say of what they hold, bits a second: 4 % of the narrowest link, and
+/// nothing at all while nothing changes.
+pub const HOLDS_BPS: u64 = 400;
+/// Authors in one summary: with four streams each they stay below the largest body; a large org has a tenth.
+pub const HOLDS_AUTHORS_MAX: usize = 10_000;
 /// Largest parcel: what a Pi can hold in memory a few times over; a larger org exports mission by mission.
 pub const PARCEL_BYTES_MAX: usize = 64 << 20;
 /// Header of a parcel: a credential and a few numbers, with room for a long name.

@@ -84,6 +84,13 @@ pub struct MessageFilter {
     pub channel: Option<Channel>,
 }
 
+/// Which alerts: newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AlertFilter {
+    /// Only those that stand at this time, Unix milliseconds: neither cancelled nor past their end.
+    pub open_at_ms: Option<u64>,
+}
+
 /// Which fixes of a track: oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TrackFilter {

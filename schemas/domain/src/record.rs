@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::alert::{Alert, AlertWord};
 use crate::conflict::Conflict;
-use crate::id::{IncidentId, MessageId, MissionId, TaskId, UnitId};
+use crate::id::{AlertId, IncidentId, MessageId, MissionId, TaskId, UnitId};
 use crate::identity::DeviceCredential;
 use crate::incident::Incident;
 use crate::message::Message;
@@ -93,6 +94,8 @@ pub enum RecordId {
     Unit(UnitId),
     /// A message.
     Message(MessageId),
+    /// An alert.
+    Alert(AlertId),
 }
 
 impl RecordId {
@@ -104,6 +107,7 @@ impl RecordId {
             Self::Task(_) => "task",
             Self::Unit(_) => "unit",
             Self::Message(_) => "message",
+            Self::Alert(_) => "alert",
         }
     }
 
@@ -115,6 +119,7 @@ impl RecordId {
             Self::Task(id) => id.as_bytes(),
             Self::Unit(id) => id.as_bytes(),
             Self::Message(id) => id.as_bytes(),
+            Self::Alert(id) => id.as_bytes(),
         }
     }
 
@@ -126,6 +131,7 @@ impl RecordId {
             "task" => Self::Task(TaskId::from_bytes(bytes)),
             "unit" => Self::Unit(UnitId::from_bytes(bytes)),
             "message" => Self::Message(MessageId::from_bytes(bytes)),
+            "alert" => Self::Alert(AlertId::from_bytes(bytes)),
             _ => return None,
         })
     }
@@ -139,6 +145,7 @@ impl std::fmt::Display for RecordId {
             Self::Task(id) => write!(f, "task {id}"),
             Self::Unit(id) => write!(f, "unit {id}"),
             Self::Message(id) => write!(f, "message {id}"),
+            Self::Alert(id) => write!(f, "alert {id}"),
         }
     }
 }
@@ -179,4 +186,10 @@ pub enum Patch {
     },
     /// The org has enrolled this device.
     Device(DeviceCredential),
+    /// This alert was raised; what was said to it comes by itself.
+    Alert(Alert),
+    /// An alert was acknowledged, known here or not.
+    AlertAcknowledged(AlertWord),
+    /// An alert was called off by somebody who may or may not.
+    AlertCancelled(AlertWord),
 }

@@ -81,6 +81,12 @@ pub enum Refusal {
     /// The node's own history turned up elsewhere: it was cloned or restored. A fresh epoch begins; try again.
     #[error("this device is starting a fresh epoch; repeat the request")]
     EpochChanging,
+    /// It is somebody else's to do.
+    #[error("{what}")]
+    MayNot {
+        /// Who may, and what to do.
+        what: &'static str,
+    },
     /// The node could not write to its disk. Nothing was changed.
     #[error("the change could not be saved and was not made: {fault}")]
     NotSaved {

@@ -16,6 +16,16 @@ pub enum Scope {
     Mission(MissionId),
 }
 
+impl Scope {
+    /// The mission; `None` for the org.
+    pub fn mission(self) -> Option<MissionId> {
+        match self {
+            Self::Org => None,
+            Self::Mission(mission) => Some(mission),
+        }
+    }
+}
+
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -49,6 +59,10 @@ pub enum StreamKind {
     Track = 4,
     /// Registers: newest value per (author, key); older values vanish.
     Latest = 5,
+    /// Feed: alerts, their acknowledgements and cancellations.
+    Alert = 6,
+    /// Registers: what each device holds of the scope, in short; only the newest of an author is kept.
+    Holds = 8,
 }
 
 /// How a stream is kept and proved.
@@ -64,7 +78,8 @@ pub enum Family {
 
 impl StreamKind {
     /// Every kind, in the order of its code.
-    pub const ALL: [Self; 6] = [Self::Board, Self::Roster, Self::Control, Self::Message, Self::Track, Self::Latest];
+    pub const ALL: [Self; 8] =
+        [Self::Board, Self::Roster, Self::Control, Self::Message, Self::Track, Self::Latest, Self::Alert, Self::Holds];
 
     /// The code on the wire and on disk.
     pub fn code(self) -> u8 {
@@ -73,24 +88,26 @@ impl StreamKind {
 
     /// The kind with this code.
     pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(code)).copied()
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
     }
 
     /// How it is kept and proved.
     pub fn family(self) -> Family {
         match self {
             Self::Board | Self::Roster => Family::Document,
-            Self::Control | Self::Message | Self::Track => Family::Feed,
-            Self::Latest => Family::Register,
+            Self::Control | Self::Message | Self::Track | Self::Alert => Family::Feed,
+            Self::Latest | Self::Holds => Family::Register,
         }
     }
 
     /// The class it travels in.
     pub fn class(self) -> Class {
         match self {
-            Self::Control => Class::P0,
+            Self::Control | Self::Alert => Class::P0,
             Self::Latest => Class::P1,
             Self::Board | Self::Roster | Self::Message => Class::P2,
+            // Below what it tells of: it must never keep an order waiting.
+            Self::Holds => Class::P3,
             Self::Track => Class::P4,
         }
     }
@@ -104,6 +121,8 @@ impl StreamKind {
             Self::Message => "message",
             Self::Track => "track",
             Self::Latest => "latest",
+            Self::Alert => "alert",
+            Self::Holds => "holds",
         }
     }
 }

@@ -5,11 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use holdfast_domain::alert::{Alert, AlertAck, AlertCancel, AlertDetail, AlertNew, Response, Severity};
 use holdfast_domain::api::{
     DoctorReport, ImportReport, Invitation, InvitationNew, Item, LiveEvent, NodeStatus, Outcomes, PeerStatus, Problem,
 };
 use holdfast_domain::conflict::Conflict;
 use holdfast_domain::edit::{Outcome, Resolution};
+use holdfast_domain::holders::{Holders, ScopeHolder};
 use holdfast_domain::identity::{Credential, DeviceCredential};
 use holdfast_domain::incident::{Incident, IncidentChange, IncidentNew, IncidentStatus};
 use holdfast_domain::message::{Message, MessageNew};
@@ -103,6 +105,7 @@ fn documents() -> BTreeMap<&'static str, Value> {
         definition::<Message>(),
         definition::<UnitPosition>(),
         definition::<Conflict>(),
+        definition::<Alert>(),
     ]
     .concat();
     BTreeMap::from([
@@ -120,6 +123,13 @@ fn documents() -> BTreeMap<&'static str, Value> {
         ("unit_change", document::<UnitChange>()),
         ("message", document::<Message>()),
         ("message_new", document::<MessageNew>()),
+        ("alert", document::<Alert>()),
+        ("alert_new", document::<AlertNew>()),
+        ("alert_ack", document::<AlertAck>()),
+        ("alert_cancel", document::<AlertCancel>()),
+        ("alert_detail", document_with::<AlertDetail>(definition::<Alert>())),
+        ("holders", document::<Holders>()),
+        ("scope_holder", document::<ScopeHolder>()),
         ("fix", document::<Fix>()),
         ("unit_position", document::<UnitPosition>()),
         ("track_new", document::<TrackNew>()),
@@ -164,6 +174,8 @@ fn states_read_in_the_schema_as_they_are_written() {
     check(UnitStatus::ALL);
     check(&StreamKind::ALL);
     check(PowerState::ALL);
+    check(Severity::ALL);
+    check(Response::ALL);
 }
 
 #[test]

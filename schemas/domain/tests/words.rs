@@ -253,9 +253,11 @@ fn codes_of_streams_never_change() {
         3 message Feed P2
         4 track Feed P4
         5 latest Register P1
+        6 alert Feed P0
+        8 holds Register P3
     "#]]
     .assert_eq(&table.concat());
-    assert_eq!(StreamKind::from_code(6), None);
+    assert_eq!(StreamKind::from_code(u8::MAX), None);
     let mission = Scope::Mission(MissionId::from_bytes([1; 16]));
     assert_eq!(mission.to_string().parse::<Scope>(), Ok(mission));
     assert_eq!("org".parse::<Scope>(), Ok(Scope::Org));

@@ -3,7 +3,7 @@
 use holdfast_domain::entry::{Entry, EntryKey};
 use holdfast_domain::feed::{self, RegisterBody};
 use holdfast_domain::identity::Credential;
-use holdfast_domain::scope::Family;
+use holdfast_domain::scope::{Family, StreamKind};
 use holdfast_store::error::StoreError;
 
 use crate::effect::{Effect, Notice};
@@ -75,8 +75,11 @@ impl Core {
     }
 }
 
-/// The key of a register entry; one of a version unknown here gets a key of its own, so that it is kept and passed on.
+/// The key of a register entry: of what an author holds only the newest word counts. A value of a version unknown here gets a key of its own, so that it is kept and passed on.
 fn register_key(entry: &Entry) -> Vec<u8> {
+    if entry.key.stream.kind == StreamKind::Holds {
+        return b"holds".to_vec();
+    }
     match feed::decode::<RegisterBody>(&entry.body) {
         Ok(body) => feed::encode(&body.key()),
         Err(_) => [b"unknown".as_slice(), &entry.key.seq.to_le_bytes()].concat(),

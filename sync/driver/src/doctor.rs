@@ -18,9 +18,23 @@ use crate::engine::{Core, chain};
 /// Entries read at once: bounds memory on a Pi.
 const PORTION_ENTRIES: usize = 2_000;
 
+/// Set to 1 by a migration after which the views are to be written anew.
+const VIEWS_STALE: &str = "views_stale";
+
 impl Core {
+    /// Writes the views anew where a migration found entries that they do not show.
+    pub(crate) fn refresh_views(&self, store: &mut Store) -> Result<(), StoreError> {
+        if store.meta(VIEWS_STALE)?.is_none_or(|mark| mark != [1]) {
+            return Ok(());
+        }
+        self.examine(store)?;
+        let txn = store.begin()?;
+        txn.put_meta(VIEWS_STALE, &[0])?;
+        txn.commit()
+    }
+
     /// Examines all that is stored; writes the views anew if they differ from what the entries say.
-    pub(crate) fn examine(&mut self, store: &mut Store) -> Result<DoctorReport, StoreError> {
+    pub(crate) fn examine(&self, store: &mut Store) -> Result<DoctorReport, StoreError> {
         let mut report = DoctorReport::default();
         report.faults.extend(store.check()?);
         let quarantined: BTreeSet<_> = store.quarantined()?.into_iter().collect();
@@ -133,17 +147,14 @@ fn rebuild(
 
 /// Writes the views anew within a transaction, compares, and keeps the new ones only if they differ.
 fn compare_views(store: &Store, patches: &[Patch], report: &mut DoctorReport) -> Result<(), StoreError> {
-    let missions: BTreeSet<_> = store
-        .heads()?
-        .into_iter()
-        .filter_map(|head| if let Scope::Mission(mission) = head.stream.scope { Some(mission) } else { None })
-        .collect();
+    let mut scopes: BTreeSet<Scope> = store.heads()?.into_iter().map(|head| head.stream.scope).collect();
+    scopes.insert(Scope::Org);
     let summaries = |report: &mut DoctorReport| -> Result<BTreeMap<_, _>, StoreError> {
         let mut all = BTreeMap::new();
-        for mission in &missions {
-            for (table, (rows, digest)) in store.views_summary(*mission)? {
+        for scope in &scopes {
+            for (table, (rows, digest)) in store.scope_summary(*scope)? {
                 report.rows += rows;
-                all.insert((*mission, table), (rows, digest));
+                all.insert((*scope, table), (rows, digest));
             }
         }
         Ok(all)
@@ -157,9 +168,11 @@ fn compare_views(store: &Store, patches: &[Patch], report: &mut DoctorReport) ->
         let known = before.get(place);
         if known.is_none_or(|(_, digest_before)| digest_before != digest) {
             let rows_before = known.map_or(0, |(rows, _)| *rows);
-            let (mission, table) = place;
+            let (scope, table) = place;
+            let place =
+                if let Scope::Mission(mission) = scope { format!("mission {mission}") } else { "the org".to_owned() };
             report.faults.push(format!(
-                "view {table} of mission {mission} had {rows_before} rows and should have {rows}, or differs in content"
+                "view {table} of {place} had {rows_before} rows and should have {rows}, or differs in content"
             ));
         }
     }

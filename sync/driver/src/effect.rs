@@ -3,6 +3,7 @@
 use holdfast_domain::api::{DoctorReport, NodeStatus};
 use holdfast_domain::edit::Outcome;
 use holdfast_domain::frame::{Bye, Carriage, LinkId};
+use holdfast_domain::holders::{Holders, ScopeHolder};
 use holdfast_domain::identity::{AuthorId, DeviceId};
 use holdfast_domain::refusal::Refusal;
 use holdfast_domain::retention::RetentionStatus;
@@ -21,6 +22,10 @@ pub enum Reply {
     Edited(Result<Vec<Result<Outcome, Refusal>>, Refusal>),
     /// To [`crate::event::Command::Status`].
     Status(Box<NodeStatus>),
+    /// To [`crate::event::Command::Holders`].
+    Holders(Result<Holders, Refusal>),
+    /// To [`crate::event::Command::ScopeHolders`].
+    ScopeHolders(Vec<ScopeHolder>),
     /// To [`crate::event::Command::Pause`], [`crate::event::Command::Power`] and [`crate::event::Command::Reachable`].
     Done(Result<(), Refusal>),
     /// To [`crate::event::Command::Invite`]: the secret and when it expires.

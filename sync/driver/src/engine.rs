@@ -1,22 +1,21 @@
 //! The Engine: takes what has queued up, commits once, and only then returns effects.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use ed25519_dalek::SigningKey;
 use holdfast_domain::api::NodeStatus;
 use holdfast_domain::clock::{Clock, Hlc, Now};
 use holdfast_domain::entry::Entry;
-use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm, capability};
+use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm};
 use holdfast_domain::frontier::Mark;
 use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, DeviceId, PublicKey};
 use holdfast_domain::limits::{PACK_ENTRIES_MAX, SIGNED_SPAN_BYTES, UNSIGNED_RUN_ENTRIES_MAX};
 use holdfast_domain::power::PowerStatus;
 use holdfast_domain::record::Patch;
 use holdfast_domain::refusal::Refusal;
-use holdfast_domain::scope::{Family, StreamId};
-use holdfast_protocol::protocol::{Config as ProtocolConfig, Effect as Said, HeldHead, Input, Memory, Protocol};
+use holdfast_domain::scope::{Family, Scope, StreamId};
+use holdfast_protocol::protocol::{Effect as Said, Input, Protocol};
 use holdfast_replica::replica::Replica;
-use holdfast_store::chains::HeadRow;
 use holdfast_store::error::StoreError;
 use holdfast_store::store::{Store, Txn};
 use holdfast_transport::identity::Authority;
@@ -26,6 +25,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use crate::documents::Documents;
 use crate::effect::{Effect, Notice, Reply};
 use crate::event::{Command, Event, Ticket};
+use crate::holders::Telling;
+use crate::memory::speak;
 use crate::peers::Peers;
 use crate::retention::Retention;
 use crate::retention::floors::Floors;
@@ -67,6 +68,7 @@ pub(crate) struct Core {
     pub(crate) pending: crate::tracks::Pending,
     pub(crate) floors: Floors,
     pub(crate) rng: ChaCha12Rng,
+    pub(crate) telling: Telling,
     /// Marks that peers may name, to be written down with the next commit.
     marks: Vec<(Mark, u64)>,
     pub(crate) counters: BTreeMap<&'static str, u64>,
@@ -117,8 +119,9 @@ impl Step<'_> {
 
 impl Engine {
     /// Loads what the store holds. `now` is the time of the boot.
-    pub fn open(store: Store, config: EngineConfig, now: Now) -> Result<Self, StoreError> {
+    pub fn open(mut store: Store, config: EngineConfig, now: Now) -> Result<Self, StoreError> {
         let core = Core::load(&store, config, now)?;
+        core.refresh_views(&mut store)?;
         Ok(Self { store, core })
     }
 
@@ -185,6 +188,7 @@ impl Engine {
                 Event::Tick => {
                     ticked = true;
                     core.peers.persist(&mut step)?;
+                    core.tell_holdings(&mut step)?;
                     core.seal_tracks(&mut step)?;
                     core.say(&mut step, Input::Tick)?;
                 }
@@ -286,6 +290,7 @@ impl Core {
             replica: Replica::new(),
             documents: Documents::default(),
             peers,
+            telling: Telling::default(),
             pending: crate::tracks::Pending::load(store, now)?,
             rng,
             marks: Vec::new(),
@@ -306,6 +311,7 @@ impl Core {
         self.protocol = speak(store, &self.config, &self.credential, &self.peers, &self.floors, now)?;
         self.replica = Replica::new();
         self.documents = Documents::default();
+        self.telling = Telling::default();
         self.marks.clear();
         self.protocol.handle(now, Input::Spend { bulk_every_s: self.power.policy.bulk_every_s });
         Ok(())
@@ -456,6 +462,10 @@ impl Core {
     fn command(&mut self, step: &mut Step<'_>, ticket: Ticket, command: Command) -> Result<(), StoreError> {
         let reply = match command {
             Command::Edit { edits, options } => Reply::Edited(self.gesture(step, edits, &options)?),
+            Command::Holders { mission, record } => Reply::Holders(self.holders(step, mission, record)?),
+            Command::ScopeHolders { mission } => {
+                Reply::ScopeHolders(self.scope_holders(step, mission.map_or(Scope::Org, Scope::Mission))?)
+            }
             Command::Status => Reply::Status(Box::new(self.status(step.store, step.now)?)),
             Command::Pause { device, paused } => {
                 step.txn.put_peer_paused(device, paused)?;
@@ -484,43 +494,6 @@ impl Core {
         step.reply(ticket, reply);
         Ok(())
     }
-}
-
-fn speak(
-    store: &Store,
-    config: &EngineConfig,
-    credential: &Credential,
-    peers: &Peers,
-    floors: &Floors,
-    now: Now,
-) -> Result<Protocol, StoreError> {
-    let forks: BTreeSet<_> = store.forks()?.into_iter().map(|(stream, author, _)| (stream, author)).collect();
-    let mut protocol = Protocol::new(
-        ProtocolConfig {
-            org: config.device.org,
-            authority: config.authority_key,
-            device: config.device.device(),
-            credential: credential.clone(),
-            capabilities: capability::BUNDLE,
-        },
-        Memory {
-            heads: store.heads()?.into_iter().map(held_head).collect(),
-            credentials: store.credentials()?,
-            forks: forks.into_iter().collect(),
-            bases: peers.bases(),
-            floors: floors.all(),
-            marks: store.marks()?,
-        },
-    );
-    for device in peers.paused() {
-        protocol.handle(now, Input::Pause { device, paused: true });
-    }
-    Ok(protocol)
-}
-
-fn held_head(row: HeadRow) -> HeldHead {
-    let HeadRow { stream, author, seq, digest, grown, base } = row;
-    HeldHead { stream, author, seq, digest, arrived: grown, base }
 }
 
 /// An error with its causes, in one line.

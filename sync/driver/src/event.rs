@@ -3,8 +3,10 @@
 use holdfast_domain::api::InvitationNew;
 use holdfast_domain::edit::Edit;
 use holdfast_domain::frame::LinkId;
+use holdfast_domain::id::MissionId;
 use holdfast_domain::identity::{DeviceId, PublicKey};
 use holdfast_domain::power::PowerStatus;
+use holdfast_domain::record::RecordId;
 use holdfast_domain::scope::StreamId;
 
 use crate::parcel::steps::ParcelStep;
@@ -68,6 +70,18 @@ pub enum Command {
     },
     /// How are you?
     Status,
+    /// Who has a record of a mission, or of the org?
+    Holders {
+        /// The mission; the org if `None`.
+        mission: Option<MissionId>,
+        /// The record.
+        record: RecordId,
+    },
+    /// What does each device hold of a mission, or of the org?
+    ScopeHolders {
+        /// The mission; the org if `None`.
+        mission: Option<MissionId>,
+    },
     /// Keep the link with a device quiet, or end that.
     Pause {
         /// The device.

@@ -1,8 +1,10 @@
 //! Local edits: ids and numbers are minted, what is there already is left out, one gesture becomes one change.
 
+use holdfast_domain::alert::may_cancel;
 use holdfast_domain::edit::{Edit, EditEffect, Outcome};
 use holdfast_domain::entry::Digest;
-use holdfast_domain::id::{IncidentId, MessageId, MissionId, TaskId, UnitId};
+use holdfast_domain::id::{AlertId, IncidentId, MessageId, MissionId, TaskId, UnitId};
+use holdfast_domain::identity::DeviceCredential;
 use holdfast_domain::limits::GESTURE_EDITS_MAX;
 use holdfast_domain::record::RecordId;
 use holdfast_domain::refusal::Refusal;
@@ -46,7 +48,10 @@ impl Core {
         let mut outcomes: Vec<Option<Result<Outcome, Refusal>>> = vec![None; edits.len()];
         let mut ready = Vec::with_capacity(edits.len());
         for (place, edit) in edits.into_iter().enumerate() {
-            prepare(step, place, edit, &mut ready, &mut outcomes)?;
+            match needless(step, &self.config.device, &edit)? {
+                Some(outcome) => outcomes[place] = Some(outcome),
+                None => prepare(step, place, edit, &mut ready, &mut outcomes)?,
+            }
         }
         self.draft(step, ready, &mut outcomes)?;
         let outcomes: Outcomes = outcomes.into_iter().flatten().collect();
@@ -84,6 +89,8 @@ impl Core {
         }
         if !draft.patches.is_empty() {
             step.dirty = true;
+            // Whose word it is that calls an alert off is read from the credential.
+            step.txn.put_credential(&self.credential)?;
             step.show(&draft.patches)?;
         }
         for (_, mission, unit, fix) in reported.iter().filter(|(place, ..)| matches!(outcomes[*place], Some(Ok(_)))) {
@@ -118,6 +125,9 @@ impl Core {
             Edit::MessageSend(_, new) => {
                 new.id.get_or_insert_with(|| MessageId::mint(at_ms, self.random()));
             }
+            Edit::AlertRaise(_, new) => {
+                new.id.get_or_insert_with(|| AlertId::mint(at_ms, self.random()));
+            }
             _ => {}
         }
         Ok(edit)
@@ -138,6 +148,33 @@ impl Core {
         step.dirty = true;
         Ok(format!("{}-{next}", self.config.device.name))
     }
+}
+
+/// The outcome of what is said to an alert where nothing need be written: it stands already, or may not be.
+fn needless(
+    step: &Step<'_>,
+    me: &DeviceCredential,
+    edit: &Edit,
+) -> Result<Option<Result<Outcome, Refusal>>, StoreError> {
+    let (mission, id) = match edit {
+        Edit::AlertRaise(mission, new) => (*mission, new.id),
+        Edit::AlertAcknowledge(mission, id, _) | Edit::AlertCancel(mission, id, _) => (*mission, Some(*id)),
+        _ => return Ok(None),
+    };
+    let Some(id) = id else { return Ok(None) };
+    let state = step.store.alert_state(mission, id, me.device())?;
+    let unchanged = Ok(Outcome { record: RecordId::Alert(id), effect: EditEffect::Unchanged });
+    Ok(match (edit, state) {
+        (Edit::AlertRaise(..), None) => None,
+        (Edit::AlertRaise(..), Some(_)) => Some(unchanged),
+        (_, None) => Some(Err(Refusal::NotFound { kind: "alert", id: id.to_string() })),
+        (Edit::AlertAcknowledge(..), Some(state)) => state.acknowledged.then_some(unchanged),
+        (_, Some(state)) if state.cancelled => Some(unchanged),
+        (_, Some(state)) if may_cancel(state.raised_by, me.device(), me.role) => None,
+        _ => Some(Err(Refusal::MayNot {
+            what: "an alert is called off by the device that raised it, or by a command post; ask them",
+        })),
+    })
 }
 
 /// A position that somebody reports here. One that the engine adds is already among the fixes of its track.

@@ -5,9 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use holdfast_domain::api::{DoctorReport, Invitation, InvitationNew, NodeStatus};
 use holdfast_domain::edit::{Edit, Outcome};
+use holdfast_domain::holders::{Holders, ScopeHolder};
+use holdfast_domain::id::MissionId;
 use holdfast_domain::identity::DeviceId;
 use holdfast_domain::parcel::{ParcelContents, ParcelImported, ParcelNew};
 use holdfast_domain::power::PowerStatus;
+use holdfast_domain::record::RecordId;
 use holdfast_domain::refusal::Refusal;
 use holdfast_domain::retention::{FloorLaid, FloorNew, RetentionStatus};
 use holdfast_domain::scope::{Family, Scope, StreamId};
@@ -123,6 +126,22 @@ impl Handle {
     pub async fn status(&self) -> Result<NodeStatus, Failed> {
         match self.call(Command::Status).await? {
             Reply::Status(status) => Ok(*status),
+            _ => Err(Failed::Stopped),
+        }
+    }
+
+    /// Who has a record of a mission, or of the org (`None`), as far as is known here.
+    pub async fn holders(&self, mission: Option<MissionId>, record: RecordId) -> Result<Holders, Failed> {
+        match self.call(Command::Holders { mission, record }).await? {
+            Reply::Holders(result) => Ok(result?),
+            _ => Err(Failed::Stopped),
+        }
+    }
+
+    /// What each device holds of a mission, or of the org (`None`), compared with this node.
+    pub async fn scope_holders(&self, mission: Option<MissionId>) -> Result<Vec<ScopeHolder>, Failed> {
+        match self.call(Command::ScopeHolders { mission }).await? {
+            Reply::ScopeHolders(rows) => Ok(rows),
             _ => Err(Failed::Stopped),
         }
     }

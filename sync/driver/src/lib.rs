@@ -19,6 +19,8 @@ mod clock;
 mod doctor;
 mod documents;
 mod gesture;
+mod holders;
+mod memory;
 mod peers;
 mod reach;
 pub mod retention;

@@ -8,6 +8,7 @@ use holdfast_domain::frame::LinkId;
 use holdfast_domain::frontier::Frontier;
 use holdfast_domain::identity::{Credential, DeviceCredential, DeviceId};
 use holdfast_domain::limits::PEERS_PERSIST_S;
+use holdfast_domain::scope::StreamKind;
 use holdfast_store::error::StoreError;
 use holdfast_store::store::Store;
 
@@ -128,6 +129,10 @@ impl Peers {
         self.known.get(&device).map(|peer| &peer.holds)
     }
 
+    pub(crate) fn last_heard_ms(&self, device: DeviceId) -> Option<u64> {
+        self.known.get(&device)?.last_heard_ms
+    }
+
     pub(crate) fn device_of(&self, link: LinkId) -> Option<DeviceId> {
         self.links.get(&link).copied()
     }
@@ -179,7 +184,7 @@ impl Core {
             role: self.config.device.role,
             author: self.credential.author(),
             epoch: self.credential.epoch,
-            scopes: mine.scopes().map(|(scope, held)| (scope.to_string(), held.fingerprint())).collect(),
+            scopes: mine.scopes().map(|(scope, held)| (scope.to_string(), held.content())).collect(),
             entries: store.entry_count()?,
             held: self.replica.held() as u64,
             forks: self.forks(store)?,
@@ -187,6 +192,10 @@ impl Core {
             clock_offset_ms: self.peers.clock_offset_ms(),
             wall_ms: now.wall_ms,
             power: self.power.clone(),
+            summaries: mine
+                .scopes()
+                .map(|(scope, held)| (scope.to_string(), held.heads_of(StreamKind::Holds).count() as u64))
+                .collect(),
             peers,
             counters,
         })

@@ -32,15 +32,18 @@ pub enum Denied {
 /// | `board`, `roster` | missions | hub, node |
 /// | `message`, `track` | missions | hub, node |
 /// | `latest` | the org, missions | hub, node |
+/// | `alert`, `holds` | the org, missions | hub, node |
 ///
 /// `control` carries the org's word (enrolments); a node that could write it could vouch for itself. The rest is the
-/// work of a mission, which must go on with no hub in reach, so every enrolled device may write it.
+/// work of a mission, which must go on with no hub in reach, so every enrolled device may write it. So may it raise and
+/// acknowledge alerts, also for the whole org, and say what it holds. Whose word calls an alert off is no matter of the
+/// stream but of the alert: see [`holdfast_domain::alert::may_cancel`].
 ///
 /// # Errors
 /// [`Denied::Place`] if the kind has no place in that scope, else [`Denied::Role`] if the role may not write it.
 pub fn may_author(role: DeviceRole, kind: StreamKind, scope: Scope) -> Result<(), Denied> {
     let of_the_org = kind == StreamKind::Control;
-    let of_both = kind == StreamKind::Latest;
+    let of_both = matches!(kind, StreamKind::Latest | StreamKind::Alert | StreamKind::Holds);
     if !of_both && of_the_org != (scope == Scope::Org) {
         return Err(Denied::Place { kind, scope });
     }

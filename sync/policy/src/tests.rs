@@ -35,8 +35,12 @@ fn a_node_cannot_vouch_for_devices_and_nothing_strays_out_of_its_scope() {
         message  mission  hub yes  node yes
         track    org      hub no   node no
         track    mission  hub yes  node yes
-        latest   org      hub no   node no
+        latest   org      hub yes  node yes
         latest   mission  hub yes  node yes
+        alert    org      hub yes  node yes
+        alert    mission  hub yes  node yes
+        holds    org      hub yes  node yes
+        holds    mission  hub yes  node yes
     "]]
     .assert_eq(&table.concat());
 }

@@ -45,6 +45,15 @@ pub(crate) fn tag(bytes: &[u8]) -> Option<GenerationTag> {
     author_in(&ActorId::from(body.take(length)?)).map(|(_, tag)| tag)
 }
 
+/// The number that a change has among its author's in its generation.
+pub(crate) fn number(bytes: &[u8]) -> Option<(GenerationTag, u64)> {
+    let mut body = Cursor::body(bytes, CHUNK_CHANGE)?;
+    body.hashes()?;
+    let length = body.unsigned()?;
+    let (_, tag) = author_in(&ActorId::from(body.take(length)?))?;
+    Some((tag, body.unsigned()?))
+}
+
 /// Decodes a bundle of reasonable size into its changes; `None` for anything else.
 pub(crate) fn bundle(bytes: &[u8]) -> Option<Vec<Change>> {
     measure_bundle(bytes)?;

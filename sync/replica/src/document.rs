@@ -183,6 +183,22 @@ impl Document {
         }
     }
 
+    /// The newest change of each author of which something stands in a record, by its number in this generation.
+    pub(crate) fn written(&self, id: RecordId) -> Vec<(AuthorId, u64)> {
+        let Some(record) = Record::read(&self.doc, id) else { return Vec::new() };
+        let mut newest: BTreeMap<AuthorId, u64> = BTreeMap::new();
+        for op in record.ops() {
+            let change = self.doc.hash_for_opid(op).and_then(|hash| self.doc.get_change_meta_by_hash(&hash));
+            let Some((change, author)) = change.and_then(|change| Some((change.seq, author_in(&change.actor)?.0)))
+            else {
+                continue;
+            };
+            let seq = newest.entry(author).or_default();
+            *seq = change.max(*seq);
+        }
+        newest.into_iter().collect()
+    }
+
     /// The id of every record, in order.
     pub(crate) fn ids(&self) -> Vec<RecordId> {
         let mut ids: Vec<RecordId> = Vec::new();

@@ -1,10 +1,11 @@
 //! The rules of edits: what each needs to find, and what it then writes.
 
 use automerge::ScalarValue;
+use holdfast_domain::alert::AlertNew;
 use holdfast_domain::edit::{Edit, EditEffect, Outcome, Resolution};
-use holdfast_domain::feed::{self, MessageBody, RegisterBody, TrackBody};
+use holdfast_domain::feed::{self, AlertBody, MessageBody, RegisterBody, TrackBody};
 use holdfast_domain::field::{Change, Deletion};
-use holdfast_domain::id::{IncidentId, MissionId, TaskId, UnitId};
+use holdfast_domain::id::{AlertId, IncidentId, MissionId, TaskId, UnitId};
 use holdfast_domain::incident::{IncidentChange, IncidentNew, IncidentStatus};
 use holdfast_domain::message::{Message, MessageNew};
 use holdfast_domain::mission::{MissionChange, MissionNew, MissionStatus};
@@ -16,7 +17,7 @@ use holdfast_domain::track::{Fix, TrackNew, UnitPosition};
 use holdfast_domain::unit::{UnitChange, UnitNew, UnitStatus};
 
 use crate::conflict;
-use crate::feed::in_order;
+use crate::feed::{self as rows, in_order};
 use crate::gesture::{Gesture, Plan};
 use crate::layout::{self, ASSIGNEE, DELETED, STATUS, Table};
 use crate::replica::Context;
@@ -55,6 +56,17 @@ pub(crate) fn draft(
         Edit::MessageSend(mission, new) => message_send(gesture, context, *mission, new, said),
         Edit::PositionReport(mission, unit, fix) => position_report(gesture, context, *mission, *unit, *fix, said),
         Edit::TrackAppend(mission, unit, new) => track_append(gesture, context, *mission, *unit, new, said),
+        Edit::AlertRaise(mission, new) => alert_raise(gesture, context, *mission, new, said),
+        Edit::AlertAcknowledge(mission, alert, ack) => {
+            let (at, from, note) = (context.hlc, context.from.to_owned(), ack.note.clone());
+            let body = AlertBody::AcknowledgedV1 { alert: *alert, at, from, note };
+            Ok(alert_say(context, *mission, *alert, body, said))
+        }
+        Edit::AlertCancel(mission, alert, cancel) => {
+            let (at, from, reason) = (context.hlc, context.from.to_owned(), cancel.reason.clone());
+            let body = AlertBody::CancelledV1 { alert: *alert, at, from, reason };
+            Ok(alert_say(context, *mission, *alert, body, said))
+        }
     }
 }
 
@@ -314,6 +326,45 @@ fn track_append(
     Ok(Outcome { record: RecordId::Unit(unit), effect: EditEffect::Changed })
 }
 
+fn alert_raise(
+    gesture: &mut Gesture<'_>,
+    context: &Context<'_>,
+    mission: Option<MissionId>,
+    new: &AlertNew,
+    said: &mut Vec<Said>,
+) -> Result<Outcome, Refusal> {
+    let id = given("id", new.id)?;
+    mission.map_or(Ok(()), |mission| gesture.mission_open(mission))?;
+    let body = AlertBody::RaisedV1 {
+        id,
+        raised: context.hlc,
+        severity: new.severity,
+        response: new.response,
+        title: new.title.clone(),
+        text: new.text.clone(),
+        area: new.area,
+        expires_ms: new.expires_ms,
+        from: context.from.to_owned(),
+    };
+    let outcome = alert_say(context, mission, id, body, said);
+    Ok(Outcome { effect: EditEffect::Created, ..outcome })
+}
+
+/// What is said to an alert needs no document: it counts even where its mission is closed, or has not come yet.
+fn alert_say(
+    context: &Context<'_>,
+    mission: Option<MissionId>,
+    alert: AlertId,
+    body: AlertBody,
+    said: &mut Vec<Said>,
+) -> Outcome {
+    let stream = StreamId::new(mission.map_or(Scope::Org, Scope::Mission), StreamKind::Alert);
+    let bytes = feed::encode(&body);
+    let (_, patch) = rows::alert(mission, context.author, body);
+    said.push(Said { stream, body: bytes, patch });
+    Outcome { record: RecordId::Alert(alert), effect: EditEffect::Changed }
+}
+
 fn say(said: &mut Vec<Said>, mission: MissionId, kind: StreamKind, body: Vec<u8>, patch: Patch) {
     said.push(Said { stream: StreamId::new(Scope::Mission(mission), kind), body, patch });
 }
@@ -342,6 +393,9 @@ fn create(
 fn at_hand<'g>(gesture: &'g mut Gesture<'_>, mission: MissionId, id: RecordId) -> Result<&'g mut Plan, Refusal> {
     if let RecordId::Message(_) = id {
         return Err(Refusal::Invalid { field: "record", fault: "is a message; messages stay as sent".to_owned() });
+    }
+    if let RecordId::Alert(_) = id {
+        return Err(Refusal::Invalid { field: "record", fault: "is an alert; cancel it instead".to_owned() });
     }
     if id != RecordId::Mission(mission) {
         gesture.mission_open(mission)?;

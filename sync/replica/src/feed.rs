@@ -1,8 +1,11 @@
 //! Feed and register entries as rows, each read by itself.
 
+use holdfast_domain::alert::{Alert, AlertWord};
 use holdfast_domain::clock::Hlc;
 use holdfast_domain::entry::Entry;
-use holdfast_domain::feed::{self, BodyError, ControlBody, MessageBody, RegisterBody, TrackBody};
+use holdfast_domain::feed::{self, AlertBody, BodyError, ControlBody, HoldsBody, MessageBody, RegisterBody, TrackBody};
+use holdfast_domain::id::MissionId;
+use holdfast_domain::identity::AuthorId;
 use holdfast_domain::message::Message;
 use holdfast_domain::record::Patch;
 use holdfast_domain::scope::{Scope, StreamKind};
@@ -41,9 +44,50 @@ pub(crate) fn read(entry: &Entry) -> Result<(Vec<Patch>, Hlc), BodyError> {
                 ControlBody::FloorV1 { written, .. } => (written, None),
             }
         }
+        (StreamKind::Alert, scope) => {
+            let (written, patch) = alert(scope.mission(), author, feed::decode(&entry.body)?);
+            (written, Some(patch))
+        }
+        (StreamKind::Holds, _) => {
+            // No row: who holds what is asked of the registers themselves.
+            let HoldsBody::V1 { said, .. } = feed::decode(&entry.body)?;
+            (said, None)
+        }
         _ => (Hlc::default(), None),
     };
     Ok((patch.into_iter().collect(), written))
+}
+
+/// The row of an entry of an alert feed, and its hybrid time.
+pub(crate) fn alert(mission: Option<MissionId>, author: AuthorId, body: AlertBody) -> (Hlc, Patch) {
+    let word = |alert, at, from, text| AlertWord { alert, mission, device: None, author, from, at, text };
+    match body {
+        AlertBody::RaisedV1 { id, raised, severity, response, title, text, area, expires_ms, from } => {
+            let (acknowledged, cancelled) = (0, None);
+            let alert = Alert {
+                id,
+                mission,
+                severity,
+                response,
+                title,
+                text,
+                area,
+                expires_ms,
+                from,
+                author,
+                raised,
+                acknowledged,
+                cancelled,
+            };
+            (raised, Patch::Alert(alert))
+        }
+        AlertBody::AcknowledgedV1 { alert, at, from, note } => {
+            (at, Patch::AlertAcknowledged(word(alert, at, from, note)))
+        }
+        AlertBody::CancelledV1 { alert, at, from, reason } => {
+            (at, Patch::AlertCancelled(word(alert, at, from, reason)))
+        }
+    }
 }
 
 /// Fixes that can stand, in order of time, the first of each millisecond.

@@ -29,7 +29,7 @@ pub(crate) fn genesis(kind: StreamKind, generation: Generation) -> Option<Change
     let (bytes, tables): (_, &[&str]) = match kind {
         StreamKind::Board => (BOARD, &["incidents", "mission", "tasks"]),
         StreamKind::Roster => (ROSTER, &["units"]),
-        StreamKind::Control | StreamKind::Message | StreamKind::Track | StreamKind::Latest => return None,
+        _ => return None,
     };
     if generation.is_first() {
         return Some(Change::try_from(bytes).expect("the bytes are a change, as the tests of this file show"));

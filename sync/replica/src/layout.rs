@@ -96,18 +96,23 @@ impl Table {
         match kind {
             StreamKind::Board => &[Self::Incidents, Self::Mission, Self::Tasks],
             StreamKind::Roster => &[Self::Units],
-            StreamKind::Control | StreamKind::Message | StreamKind::Track | StreamKind::Latest => &[],
+            StreamKind::Control
+            | StreamKind::Message
+            | StreamKind::Track
+            | StreamKind::Latest
+            | StreamKind::Alert
+            | StreamKind::Holds => &[],
         }
     }
 
-    /// The table that keeps this record; messages are in no document.
+    /// The table that keeps this record; messages and alerts are in no document.
     pub(crate) fn of_record(record: RecordId) -> Option<Self> {
         match record {
             RecordId::Mission(_) => Some(Self::Mission),
             RecordId::Incident(_) => Some(Self::Incidents),
             RecordId::Task(_) => Some(Self::Tasks),
             RecordId::Unit(_) => Some(Self::Units),
-            RecordId::Message(_) => None,
+            RecordId::Message(_) | RecordId::Alert(_) => None,
         }
     }
 
@@ -173,6 +178,7 @@ pub(crate) fn key(record: RecordId) -> String {
         RecordId::Task(id) => id.to_string(),
         RecordId::Unit(id) => id.to_string(),
         RecordId::Message(id) => id.to_string(),
+        RecordId::Alert(id) => id.to_string(),
     }
 }
 

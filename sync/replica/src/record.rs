@@ -85,6 +85,12 @@ impl Record {
         self.fields.iter().map(|(field, all)| (field.as_str(), all.as_slice()))
     }
 
+    /// The operations that made it and those whose values stand in it.
+    pub(crate) fn ops(&self) -> impl Iterator<Item = &ObjId> {
+        let values = self.fields.values().flatten().map(|candidate| &candidate.op);
+        self.objects.iter().chain(values)
+    }
+
     /// Whether values stand in this field that read differently.
     pub(crate) fn is_rivalled(&self, (name, form): Field) -> bool {
         let mut values = self.candidates(name).iter().map(|candidate| form.json(Some(&candidate.value)));
@@ -156,7 +162,7 @@ impl Record {
                 incident: value::incident(self.shown("incident")),
                 deleted: self.deletion(),
             }),
-            RecordId::Message(_) => return None,
+            RecordId::Message(_) | RecordId::Alert(_) => return None,
         })
     }
 }

@@ -10,6 +10,7 @@ use holdfast_domain::entry::{Digest, Entry, EntryKey};
 use holdfast_domain::feed::BodyError;
 use holdfast_domain::floor::Generation;
 use holdfast_domain::frame::PackForm;
+use holdfast_domain::id::MissionId;
 use holdfast_domain::identity::AuthorId;
 use holdfast_domain::limits::ENTRY_BODY_BYTES_MAX;
 use holdfast_domain::record::{Patch, RecordId};
@@ -20,6 +21,7 @@ use crate::document::Document;
 use crate::draft::draft;
 use crate::feed;
 use crate::gesture::Gesture;
+use crate::layout::Table;
 use crate::merge::Place;
 use crate::pack;
 
@@ -110,9 +112,13 @@ pub enum ReplicaError {
     },
 }
 
-/// The documents that must be open to draft this edit; none for the opening of a mission without an id.
+/// The documents that must be open to draft this edit; none for the opening of a mission without an id, and for what is
+/// said to an alert.
 pub fn documents_of(edit: &Edit) -> Vec<StreamId> {
     let Some(mission) = edit.mission() else { return Vec::new() };
+    if matches!(edit, Edit::AlertAcknowledge(..) | Edit::AlertCancel(..)) {
+        return Vec::new();
+    }
     let on_roster = match edit {
         Edit::UnitAdd(..) | Edit::UnitChange(..) | Edit::PositionReport(..) | Edit::TrackAppend(..) => true,
         Edit::TaskOpen(_, new) => new.assignee.is_some(),
@@ -124,13 +130,21 @@ pub fn documents_of(edit: &Edit) -> Vec<StreamId> {
         | Edit::MissionChange(..)
         | Edit::IncidentOpen(..)
         | Edit::IncidentChange(..)
-        | Edit::MessageSend(..) => false,
+        | Edit::MessageSend(..)
+        | Edit::AlertRaise(..)
+        | Edit::AlertAcknowledge(..)
+        | Edit::AlertCancel(..) => false,
     };
     let mut streams = vec![StreamId::new(Scope::Mission(mission), StreamKind::Board)];
     if on_roster {
         streams.push(StreamId::new(Scope::Mission(mission), StreamKind::Roster));
     }
     streams
+}
+
+/// The document that keeps a record; `None` for what is in no document.
+pub fn document_of(mission: MissionId, record: RecordId) -> Option<StreamId> {
+    Some(StreamId::new(Scope::Mission(mission), Table::of_record(record)?.document()))
 }
 
 impl Replica {
@@ -261,6 +275,13 @@ impl Replica {
         self.documents.get(&stream).map_or(Vec::new(), Document::rows)
     }
 
+    /// The changes that make a record of an open document what it is: for each author the newest of which a value or a
+    /// rival stands, in order of author. Empty if there is no such record. Whoever holds these, and what they follow
+    /// from, has the record as it is here. The numbers are those of the document's generation.
+    pub fn written(&self, stream: StreamId, record: RecordId) -> Vec<(AuthorId, u64)> {
+        self.documents.get(&stream).map_or(Vec::new(), |document| document.written(record))
+    }
+
     /// One entry of a feed or register as rows.
     pub fn rows_of_feed(entry: &Entry) -> Result<Vec<Patch>, BodyError> {
         feed::read(entry).map(|(patches, _)| patches)
@@ -299,7 +320,12 @@ impl Replica {
 /// is shorter than in JSON.
 fn bytes_in_document(edit: &Edit) -> usize {
     match edit {
-        Edit::MessageSend(..) | Edit::PositionReport(..) | Edit::TrackAppend(..) => 0,
+        Edit::MessageSend(..)
+        | Edit::PositionReport(..)
+        | Edit::TrackAppend(..)
+        | Edit::AlertRaise(..)
+        | Edit::AlertAcknowledge(..)
+        | Edit::AlertCancel(..) => 0,
         _ => serde_json::to_vec(edit).map_or(0, |json| json.len()),
     }
 }

@@ -107,6 +107,11 @@ impl Replica {
         decode::tag(body) == Some(generation.tag)
     }
 
+    /// The number of a change among its author's in this generation; `None` if it belongs to another.
+    pub fn number_in(generation: Generation, body: &[u8]) -> Option<u64> {
+        decode::number(body).filter(|(tag, _)| *tag == generation.tag).map(|(_, number)| number)
+    }
+
     /// Rolls an open document to its next generation: what it shows becomes the start, in the bodies of the answer. In
     /// case of an error nothing was changed.
     pub fn roll(&mut self, stream: StreamId, to: Generation, voice: Voice) -> Result<Turned, ReplicaError> {

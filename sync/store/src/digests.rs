@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 
 use holdfast_domain::entry::Digest;
 use holdfast_domain::id::MissionId;
+use holdfast_domain::scope::Scope;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use crate::error::StoreError;
+use crate::rows::mission_bytes;
 use crate::store::Store;
 use crate::views::Views;
 
 /// What each view shows of a mission, in order of ids. Revisions are a node's own, and settled conflicts depend on what
 /// it saw open: neither counts.
-const SHOWN: [(&str, &str); 8] = [
+const SHOWN: [(&str, &str); 10] = [
+    ("alert_words", "SELECT kind, record FROM alert_words WHERE mission = ?1 ORDER BY alert, kind, device"),
+    ("alerts", "SELECT record FROM alerts WHERE mission = ?1 ORDER BY id, device"),
     ("conflicts", "SELECT record FROM conflicts WHERE mission = ?1 AND open = 1 ORDER BY subject, field"),
     (
         "fixes",
@@ -28,17 +32,26 @@ const SHOWN: [(&str, &str); 8] = [
     ("units", "SELECT record FROM units WHERE mission = ?1 ORDER BY id"),
 ];
 
+/// What each view shows of the org.
+const SHOWN_OF_ORG: [(&str, &str); 3] = [
+    ("alert_words", "SELECT kind, record FROM alert_words WHERE mission = ?1 ORDER BY alert, kind, device"),
+    ("alerts", "SELECT record FROM alerts WHERE mission = ?1 ORDER BY id, device"),
+    ("devices", "SELECT record FROM devices WHERE length(?1) = 16 ORDER BY device"),
+];
+
 /// Rows of each view and the digest of their content.
 type Summary = BTreeMap<&'static str, (u64, Digest)>;
 
-fn summary(conn: &Connection, mission: MissionId) -> Result<Summary, StoreError> {
+fn summary(conn: &Connection, scope: Scope) -> Result<Summary, StoreError> {
+    let shown = if scope == Scope::Org { &SHOWN_OF_ORG[..] } else { &SHOWN[..] };
+    let name = mission_bytes(scope.mission());
     let mut summary = Summary::new();
-    for (table, question) in SHOWN {
+    for &(table, question) in shown {
         let mut hasher = blake3::Hasher::new();
         let mut count = 0;
         let mut statement = conn.prepare_cached(question)?;
         let width = statement.column_count();
-        let mut rows = statement.query([mission.as_bytes()])?;
+        let mut rows = statement.query([name])?;
         while let Some(row) = rows.next()? {
             count += 1;
             for column in 0..width {
@@ -64,8 +77,13 @@ fn feed(hasher: &mut blake3::Hasher, value: ValueRef<'_>) {
 impl Views {
     /// The digest of all that a mission shows: equal views, equal digests, on whatever node.
     pub fn views_digest(&self, mission: MissionId) -> Result<Digest, StoreError> {
+        self.scope_digest(Scope::Mission(mission))
+    }
+
+    /// The same of a mission or of the org.
+    pub fn scope_digest(&self, scope: Scope) -> Result<Digest, StoreError> {
         let mut hasher = blake3::Hasher::new_derive_key("holdfast views v1");
-        for (table, (count, digest)) in self.views_summary(mission)? {
+        for (table, (count, digest)) in self.at_once(|conn| summary(conn, scope))? {
             hasher.update(table.as_bytes()).update(&count.to_le_bytes()).update(&digest.0);
         }
         Ok(Digest(*hasher.finalize().as_bytes()))
@@ -73,13 +91,18 @@ impl Views {
 
     /// Rows of each view of a mission, with the digest of their content.
     pub fn views_summary(&self, mission: MissionId) -> Result<BTreeMap<&'static str, (u64, Digest)>, StoreError> {
-        self.at_once(|conn| summary(conn, mission))
+        self.at_once(|conn| summary(conn, Scope::Mission(mission)))
     }
 }
 
 impl Store {
     /// Rows of each view of a mission, with the digest of their content, counting the open transaction.
     pub fn views_summary(&self, mission: MissionId) -> Result<BTreeMap<&'static str, (u64, Digest)>, StoreError> {
-        summary(self.conn(), mission)
+        self.scope_summary(Scope::Mission(mission))
+    }
+
+    /// The same of a mission or of the org.
+    pub fn scope_summary(&self, scope: Scope) -> Result<BTreeMap<&'static str, (u64, Digest)>, StoreError> {
+        summary(self.conn(), scope)
     }
 }

@@ -45,6 +45,7 @@ const RULES: [(&str, &str); 6] = [
              UNION ALL SELECT 'positions', max(rev) FROM positions
              UNION ALL SELECT 'conflicts', max(rev) FROM conflicts
              UNION ALL SELECT 'devices', max(rev) FROM devices
+             UNION ALL SELECT 'alerts', max(rev) FROM alerts
          ) WHERE rev > (SELECT newest FROM revision)",
     ),
 ];

@@ -10,6 +10,7 @@
 pub mod store;
 pub mod views;
 
+pub mod alerts;
 pub mod error;
 pub mod peers;
 pub mod pending;

@@ -28,7 +28,11 @@ macro_rules! since {
     };
 }
 
-const LIVE: [Live; 7] = [
+/// The same over alerts: those of the org concern everybody.
+const ALERTS_SINCE: &str = "SELECT rev, record FROM alerts
+    WHERE rev > ?1 AND (?2 IS NULL OR mission IN (?2, zeroblob(16))) ORDER BY rev LIMIT ?3";
+
+const LIVE: [Live; 8] = [
     Live { question: since!("missions", "id"), event: |row| Ok(LiveEvent::Mission(item("missions", row, 0)?)) },
     Live { question: since!("incidents", "mission"), event: |row| Ok(LiveEvent::Incident(item("incidents", row, 0)?)) },
     Live { question: since!("tasks", "mission"), event: |row| Ok(LiveEvent::Task(item("tasks", row, 0)?)) },
@@ -36,10 +40,11 @@ const LIVE: [Live; 7] = [
     Live { question: since!("messages", "mission"), event: |row| Ok(LiveEvent::Message(item("messages", row, 0)?)) },
     Live { question: since!("positions", "mission"), event: |row| Ok(LiveEvent::Position(item("positions", row, 0)?)) },
     Live { question: since!("conflicts", "mission"), event: |row| Ok(LiveEvent::Conflict(item("conflicts", row, 0)?)) },
+    Live { question: ALERTS_SINCE, event: |row| Ok(LiveEvent::Alert(item("alerts", row, 0)?)) },
 ];
 
 impl Views {
-    /// Rows that changed after `rev`, of one mission or of all, at most `limit`, in the order of their revisions. Each
+    /// Rows that changed after `rev`, of one mission (with alerts of the org) or of all, at most `limit`, in the order of their revisions. Each
     /// row comes once, as it is now; a settled conflict comes without rivals. Ask again from the last revision given.
     pub fn changes_since(
         &self,
@@ -76,5 +81,6 @@ fn event_rev(event: &LiveEvent) -> u64 {
         LiveEvent::Message(item) => item.rev,
         LiveEvent::Position(item) => item.rev,
         LiveEvent::Conflict(item) => item.rev,
+        LiveEvent::Alert(item) => item.rev,
     }
 }

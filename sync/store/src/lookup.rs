@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_domain::id::UnitId;
+use holdfast_domain::clock::Hlc;
+use holdfast_domain::id::{MessageId, MissionId, UnitId};
+use holdfast_domain::identity::AuthorId;
+use holdfast_domain::message::Message;
 use holdfast_domain::record::RecordId;
 use holdfast_domain::track::UnitPosition;
 use rusqlite::Connection;
 
 use crate::error::StoreError;
-use crate::rows::{number, one, sql};
+use crate::rows::{mission_bytes, number, one, sql};
 use crate::store::Store;
 use crate::views::item;
 
@@ -36,8 +39,22 @@ impl Store {
             RecordId::Task(_) => "SELECT rev FROM tasks WHERE id = ?1 ORDER BY rowid LIMIT 1",
             RecordId::Unit(_) => "SELECT rev FROM units WHERE id = ?1 ORDER BY rowid LIMIT 1",
             RecordId::Message(_) => "SELECT rev FROM messages WHERE id = ?1 ORDER BY rowid LIMIT 1",
+            RecordId::Alert(_) => "SELECT rev FROM alerts WHERE id = ?1 ORDER BY rowid LIMIT 1",
         };
         one(self.conn(), question, [record.as_bytes()], |row| number(row, 0))
+    }
+
+    /// Who sent a message of a mission, and when.
+    pub fn message_origin(
+        &self,
+        mission: Option<MissionId>,
+        id: MessageId,
+    ) -> Result<Option<(AuthorId, Hlc)>, StoreError> {
+        let question = "SELECT rev, record FROM messages WHERE id = ?1 AND mission = ?2";
+        let found = one(self.conn(), question, (id.as_bytes(), mission_bytes(mission)), |row| {
+            item::<Message>("messages", row, 0)
+        })?;
+        Ok(found.map(|item| (item.record.author, item.record.sent)))
     }
 
     /// The newest known position of a unit.

@@ -15,9 +15,25 @@ use holdfast_domain::track::{Fix, UnitPosition};
 use holdfast_domain::unit::Unit;
 use rusqlite::{Connection, Params};
 
+use crate::alerts::Said;
 use crate::error::StoreError;
 use crate::rows::{all, from_json, one, sql, subject, to_json};
 use crate::store::Txn;
+
+/// Tables that are emptied to be written anew, dependent rows first.
+const VIEWS: [&str; 11] = [
+    "missions",
+    "incidents",
+    "tasks",
+    "units",
+    "messages",
+    "positions",
+    "fixes",
+    "tracks",
+    "devices",
+    "alerts",
+    "alert_words",
+];
 
 impl Txn<'_> {
     /// Applies patches in order. Returns the revision of each row that changed; a patch that changes nothing has none.
@@ -33,9 +49,7 @@ impl Txn<'_> {
     /// shown as settled until they turn up again.
     pub fn clear_views(&self) -> Result<(), StoreError> {
         self.write(|conn| {
-            for table in
-                ["missions", "incidents", "tasks", "units", "messages", "positions", "fixes", "tracks", "devices"]
-            {
+            for table in VIEWS {
                 conn.prepare_cached(&format!("DELETE FROM {table}"))?.execute(())?;
             }
             let open = all(conn, "SELECT record FROM conflicts WHERE open = 1", (), |row| {
@@ -48,8 +62,8 @@ impl Txn<'_> {
 }
 
 /// Where the rows of one call are written, each change under a revision of its own.
-struct Desk<'a> {
-    conn: &'a Connection,
+pub(crate) struct Desk<'a> {
+    pub(crate) conn: &'a Connection,
     txn: &'a Txn<'a>,
     revs: Vec<u64>,
 }
@@ -66,11 +80,14 @@ impl Desk<'_> {
             Patch::Fixes { mission, unit, fixes } => self.fixes(*mission, *unit, fixes),
             Patch::Conflicts { mission, record, conflicts } => self.conflicts(*mission, *record, conflicts),
             Patch::Device(device) => self.device(device),
+            Patch::Alert(alert) => self.alert(alert),
+            Patch::AlertAcknowledged(word) => self.alert_word(word, Said::Heard),
+            Patch::AlertCancelled(word) => self.alert_word(word, Said::Over),
         }
     }
 
     /// Writes a row if that changes anything. The statement takes the revision as `?1`, hence `put` gets it.
-    fn change<P: Params>(&mut self, statement: &str, put: impl FnOnce(i64) -> P) -> Result<(), StoreError> {
+    pub(crate) fn change<P: Params>(&mut self, statement: &str, put: impl FnOnce(i64) -> P) -> Result<(), StoreError> {
         let rev = self.txn.next_rev();
         if self.conn.prepare_cached(statement)?.execute(put(sql(rev)))? > 0 {
             self.txn.count_rev();

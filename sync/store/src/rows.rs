@@ -78,6 +78,11 @@ pub(crate) fn entry(row: &Row<'_>, column: usize, stream: StreamId, author: Auth
     })
 }
 
+/// A mission as a row holds it where the org may stand in its place: then sixteen zero bytes.
+pub(crate) fn mission_bytes(mission: Option<MissionId>) -> [u8; 16] {
+    mission.map_or([0; 16], |mission| *mission.as_bytes())
+}
+
 /// What a conflict is about, in seventeen bytes: the kind of record and its id. The codes are on disk: never reuse one.
 pub(crate) fn subject(record: &RecordId) -> [u8; 17] {
     let mut out = [0; 17];
@@ -87,6 +92,7 @@ pub(crate) fn subject(record: &RecordId) -> [u8; 17] {
         RecordId::Task(_) => 2,
         RecordId::Unit(_) => 3,
         RecordId::Message(_) => 4,
+        RecordId::Alert(_) => 5,
     };
     out[1..].copy_from_slice(record.as_bytes());
     out

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use holdfast_domain::entry::{Digest, Entry, stream_bytes};
 use holdfast_domain::identity::AuthorId;
-use holdfast_domain::limits::UNSIGNED_RUN_ENTRIES_MAX;
+use holdfast_domain::limits::{GESTURE_EDITS_MAX, UNSIGNED_RUN_ENTRIES_MAX};
 use holdfast_domain::scope::{Family, StreamId};
 
 use rusqlite::Rows;
@@ -140,6 +140,46 @@ impl Store {
         all(self.conn(), question, (stream_bytes(&stream), sql(after), sql(limit as u64)), |row| {
             Ok((number(row, 0)?, entry(row, 2, stream, author(row, 1)?)?))
         })
+    }
+
+    /// The newest values of a register stream, in order of author and number; those kept aside are left out.
+    pub fn registers(&self, stream: StreamId) -> Result<Vec<Entry>, StoreError> {
+        let question = "SELECT c.author, r.seq, r.digest, r.signature, r.body
+                        FROM chains c JOIN registers r ON r.chain = c.id WHERE c.stream = ?1 AND NOT EXISTS
+                        (SELECT 1 FROM quarantine q WHERE q.stream = ?1 AND q.author = c.author AND q.seq = r.seq)
+                        ORDER BY c.author, r.seq";
+        all(self.conn(), question, [stream_bytes(&stream)], |row| entry(row, 1, stream, author(row, 0)?))
+    }
+
+    /// The number of an author's entry, found by halves in a feed whose bodies are in order. `place` says where a body
+    /// lies to what is sought, and whether it is it. If it is not there any more, the number of the first entry after it:
+    /// who holds that held it.
+    pub fn seq_of(
+        &self,
+        stream: StreamId,
+        author: AuthorId,
+        place: impl Fn(&[u8]) -> (Ordering, bool),
+    ) -> Result<u64, StoreError> {
+        let Some(chain) = self.chain(stream, author)? else { return Ok(0) };
+        let body = |seq: u64| {
+            let question = "SELECT body FROM entries WHERE chain = ?1 AND seq = ?2";
+            one(self.conn(), question, (chain, sql(seq)), |row| Ok(row.get::<_, Vec<u8>>(0)?))
+        };
+        let newest = one(self.conn(), "SELECT seq FROM chains WHERE id = ?1", [chain], |row| number(row, 0))?;
+        let newest = newest.unwrap_or(0);
+        let (mut low, mut high) = (1, newest);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            // What is not kept any more is older than what is.
+            let before = body(middle)?.is_none_or(|body| place(&body).0 == Ordering::Less);
+            (low, high) = if before { (middle + 1, high) } else { (low, middle) };
+        }
+        for seq in low..=newest.min(low + GESTURE_EDITS_MAX as u64) {
+            if body(seq)?.is_some_and(|body| place(&body).1) {
+                return Ok(seq);
+            }
+        }
+        Ok(low)
     }
 
     fn chain(&self, stream: StreamId, author: AuthorId) -> Result<Option<i64>, StoreError> {

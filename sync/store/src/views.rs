@@ -131,7 +131,7 @@ impl Views {
         question(&snapshot)
     }
 
-    fn list<T: DeserializeOwned>(
+    pub(crate) fn list<T: DeserializeOwned>(
         &self,
         question: Question,
         table: &'static str,

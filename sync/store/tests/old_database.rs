@@ -22,7 +22,8 @@ const VERSION_1: &str = include_str!("old/version-1.sql");
 
 /// Bookkeeping that saves peers from saying what was said: without it a session begins with more words, and that is all.
 /// And floors, which can be had again from `control`; where anything hangs on them there is no way back.
-const FORGETTABLE: [(&str, &str); 7] = [
+/// Alerts are derived from entries, which stay; an engine that finds such entries after the way up writes them anew.
+const FORGETTABLE: [(&str, &str); 9] = [
     ("marks", "*"),
     ("chains", "grown"),
     ("floors", "*"),
@@ -30,6 +31,8 @@ const FORGETTABLE: [(&str, &str); 7] = [
     ("skips", "*"),
     ("chains", "base"),
     ("chains", "base_digest"),
+    ("alerts", "*"),
+    ("alert_words", "*"),
 ];
 
 /// Every row of every table of ours, in the order of its columns, what may be forgotten aside.

@@ -3,12 +3,14 @@
 mod fixture;
 
 use fixture::{
-    NOON_MS, apply, author, conflict, conflicts, device, fix, incident, incident_id, message, mission, position, unit,
-    unit_id,
+    NOON_MS, alert, alert_word, apply, author, conflict, conflicts, device, fix, incident, incident_id, message,
+    mission, position, unit, unit_id,
 };
+use holdfast_domain::alert::AlertDetail;
 use holdfast_domain::id::MissionId;
+use holdfast_domain::identity::DeviceRole;
 use holdfast_domain::message::Channel;
-use holdfast_domain::query::{PageRequest, TrackFilter};
+use holdfast_domain::query::{AlertFilter, PageRequest, TrackFilter};
 use holdfast_domain::record::{Patch, RecordId};
 use holdfast_store::store::Store;
 
@@ -98,6 +100,86 @@ fn two_messages_under_one_id_settle_on_one() {
     ]);
 }
 
+/// A store that knows devices 1 to 3, of which 3 is a command post; 1 and 2 have had two lives.
+fn acquainted() -> Store {
+    let store = Store::memory().expect("a store");
+    let txn = store.begin().expect("a transaction");
+    for (n, epoch) in [(1, 0), (1, 5), (2, 0), (2, 5), (3, 0)] {
+        let mut credential = fixture::credential(n, epoch);
+        credential.device.role = if n == 3 { DeviceRole::Hub } else { DeviceRole::Node };
+        txn.put_credential(&credential).expect("a credential");
+    }
+    txn.commit().expect("a commit");
+    store
+}
+
+/// Applies the patches in every order to a store that knows the devices; gives the one outcome.
+fn one_alert(patches: &[Patch]) -> AlertDetail {
+    let mut outcome = None;
+    for order in orders(patches) {
+        let store = acquainted();
+        for patch in order.iter().flat_map(|patch| [patch, patch]) {
+            apply(&store, std::slice::from_ref(patch));
+        }
+        let shown = store.views_summary(mission(1)).expect("a summary");
+        assert_eq!(outcome.get_or_insert_with(|| shown.clone()), &shown, "{order:?}");
+    }
+    let store = acquainted();
+    apply(&store, patches);
+    let views = store.reader().expect("a reader");
+    views.alert_by_id(Some(mission(1)), alert(1, 1).id).expect("an alert").expect("it is there")
+}
+
+#[test]
+fn an_acknowledgement_that_comes_before_its_alert_is_kept_and_counts_once_for_each_device() {
+    let raised = alert(1, 1);
+    let detail = one_alert(&[
+        Patch::AlertAcknowledged(alert_word(2, 0, &raised, 5)),
+        Patch::Alert(raised.clone()),
+        Patch::AlertAcknowledged(alert_word(2, 5, &raised, 7)),
+        Patch::AlertAcknowledged(alert_word(3, 0, &raised, 6)),
+    ]);
+    assert_eq!(detail.alert.record.acknowledged, 2);
+    let first: Vec<u64> = detail.acknowledgements.iter().map(|word| word.at.ms() - NOON_MS).collect();
+    assert_eq!(first, [5, 6], "the first word of each device, oldest first");
+    assert_eq!(detail.acknowledgements[0].device, Some(fixture::credential(2, 0).device.device()));
+}
+
+#[test]
+fn nobody_but_its_raiser_and_a_command_post_calls_an_alert_off() {
+    let raised = alert(1, 1);
+    let foreign = Patch::AlertCancelled(alert_word(2, 0, &raised, 3));
+    let detail = one_alert(&[foreign.clone(), Patch::Alert(raised.clone())]);
+    assert_eq!((detail.alert.record.cancelled, detail.refused.len()), (None, 1));
+    let own = Patch::AlertCancelled(alert_word(1, 5, &raised, 8));
+    let detail = one_alert(&[foreign.clone(), own.clone(), Patch::Alert(raised.clone())]);
+    let by = detail.alert.record.cancelled.expect("its raiser may, in a later life too");
+    assert_eq!((by.at.ms(), detail.refused.len()), (NOON_MS + 8, 1));
+    let post = Patch::AlertCancelled(alert_word(3, 0, &raised, 7));
+    let detail = one_alert(&[foreign, own, post, Patch::Alert(raised)]);
+    assert_eq!(detail.alert.record.cancelled.expect("a command post may").at.ms(), NOON_MS + 7, "the first counts");
+}
+
+#[test]
+fn an_alert_raised_under_the_id_of_another_takes_nothing_from_it() {
+    let raised = alert(1, 1);
+    let mut rival = alert(2, 1);
+    rival.title = "All well".to_owned();
+    let mut twice = raised.clone();
+    twice.title = "Zone is clear".to_owned();
+    let over = Patch::AlertCancelled(alert_word(2, 0, &rival, 9));
+    one_alert(&[Patch::Alert(rival.clone()), Patch::Alert(twice.clone()), Patch::Alert(raised.clone()), over.clone()]);
+    let store = acquainted();
+    apply(&store, &[Patch::Alert(rival), over, Patch::Alert(twice), Patch::Alert(raised.clone())]);
+    let views = store.reader().expect("a reader");
+    let open = AlertFilter { open_at_ms: Some(NOON_MS) };
+    let page = views.alert_list(Some(mission(1)), open, &PageRequest::default()).expect("alerts");
+    assert_eq!(page.items.len(), 1, "the rival called off its own");
+    assert_eq!((page.items[0].record.title.as_str(), page.total), (raised.title.as_str(), 1));
+    let all = views.alert_list(Some(mission(1)), AlertFilter::default(), &PageRequest::default()).expect("alerts");
+    assert_eq!(all.total, 2, "two devices, two alerts");
+}
+
 #[test]
 fn the_later_word_for_a_device_stands() {
     let store = Store::memory().expect("a store");
@@ -172,6 +254,8 @@ fn views_rebuilt_are_the_views_kept_and_revisions_go_on_rising() {
     patches.push(Patch::Position(position(unit_id(1), author(1), NOON_MS, 37.7)));
     let fixes = (0..30).map(|n| fix(NOON_MS + n * 1000, 37.7)).collect();
     patches.push(Patch::Fixes { mission: mission(1), unit: unit_id(1), fixes });
+    patches.push(Patch::AlertAcknowledged(alert_word(2, 0, &alert(1, 1), 9)));
+    patches.extend((0..30).rev().map(|n| Patch::Alert(alert(1, n))));
     patches.push(conflicts(record, vec![conflict(record, "priority", NOON_MS)]));
     let txn = store.begin().expect("a transaction");
     txn.clear_views().expect("cleared");

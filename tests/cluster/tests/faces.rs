@@ -127,6 +127,12 @@ fn a_stale_edit_is_refused_and_a_repeated_one_happens_once() -> Result<()> {
     assert_eq!(task["id"], again.body_mut().read_json::<Value>()?["id"]);
     assert_eq!(open("k1", "Another")?.status(), 422, "a key is good for one request");
     assert_eq!(hub.api.get(&format!("{mission}/tasks"))?["total"], 1);
+    let raise = || {
+        let request = agent.post(format!("{base}/alerts")).header("authorization", &bearer);
+        request.header("idempotency-key", "k2").send_json(json!({"title": "Gas"}))
+    };
+    assert_eq!((raise()?.status(), raise()?.status()), (201.try_into()?, 201.try_into()?), "the first answer again");
+    assert_eq!(hub.api.get("/alerts")?["total"], 1);
     let path = format!("{base}{mission}/tasks/{}", task["id"].as_str().context("an id")?);
     let tag = first.headers()["etag"].to_str()?.to_owned();
     let change = |tag: &str| {

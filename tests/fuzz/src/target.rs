@@ -5,7 +5,7 @@ mod parcel;
 use ed25519_dalek::{Signer, SigningKey};
 use holdfast_domain::clock::{Hlc, Now};
 use holdfast_domain::entry::{Digest, Entry, EntryKey, ShortDigest, Signature};
-use holdfast_domain::feed::{self, ControlBody, MessageBody, RegisterBody, TrackBody};
+use holdfast_domain::feed::{self, AlertBody, ControlBody, HoldsBody, MessageBody, RegisterBody, TrackBody};
 use holdfast_domain::frame::{Flow, Frame, FrameV1, Greeting, LinkId, PackForm, PackRange};
 use holdfast_domain::frontier::{Fingerprint, Mark};
 use holdfast_domain::geography::LatLon;
@@ -193,6 +193,13 @@ fn bodies() -> Vec<Vec<u8>> {
         }),
         feed::encode(&ControlBody::EnrolledV1 { written: hlc, device: credential.device }),
         feed::encode(&RegisterBody::PositionV1 { reported: hlc, unit, fix }),
+        feed::encode(&AlertBody::AcknowledgedV1 {
+            alert: holdfast_domain::id::AlertId::mint(1_700_000_000_000, [5; 10]),
+            at: hlc,
+            from: "engine-7".to_owned(),
+            note: "leaving".to_owned(),
+        }),
+        feed::encode(&HoldsBody::V1 { said: hlc, held: holdfast_domain::holders::Held::default() }),
     ]
 }
 
@@ -223,6 +230,16 @@ fn segment(bytes: &[u8]) {
 fn body(bytes: &[u8]) {
     let survives = |encoded: Vec<u8>, again: bool| assert!(again, "a body survives its own encoding: {encoded:?}");
     if let Ok(body) = feed::decode::<MessageBody>(bytes) {
+        let encoded = feed::encode(&body);
+        let again = feed::decode(&encoded) == Ok(body);
+        survives(encoded, again);
+    }
+    if let Ok(body) = feed::decode::<AlertBody>(bytes) {
+        let encoded = feed::encode(&body);
+        let again = feed::decode(&encoded) == Ok(body);
+        survives(encoded, again);
+    }
+    if let Ok(body) = feed::decode::<HoldsBody>(bytes) {
         let encoded = feed::encode(&body);
         let again = feed::decode(&encoded) == Ok(body);
         survives(encoded, again);

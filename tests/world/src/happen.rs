@@ -175,6 +175,7 @@ impl World {
     fn send(&mut self, node: usize, id: LinkId, way: (Class, Carriage), mut bytes: Vec<u8>) {
         let Some(&(link, from)) = self.connected.get(&id) else { return };
         self.bytes_sent += bytes.len() as u64;
+        *self.bytes_by_class.entry(way.0).or_default() += bytes.len() as u64;
         self.frames_sent += 1;
         self.note(&bytes);
         let profile = self.links[link].profile;

@@ -74,6 +74,13 @@ impl Profile {
         loss: Loss::BURSTS,
         ..Self::LAN
     };
+    /// A narrow-band data radio: 9.6 kbit/s, 250 ms, one packet in fifty lost.
+    pub const NARROW: Self = Self {
+        delay_us: [250_000; 2],
+        rate_bps: [9_600; 2],
+        loss: Loss { begin: 0, end: 1_000, good: 20, bad: 0 },
+        ..Self::LAN
+    };
     /// Two handhelds that meet: 250 kbit/s.
     pub const CONTACT: Self = Self { delay_us: [20_000; 2], rate_bps: [250_000; 2], ..Self::LAN };
 

@@ -1,9 +1,10 @@
 //! What people do in the world: missions, incidents, tasks, units, messages, positions, drawn from the world's dice.
 
+use holdfast_domain::alert::{AlertAck, AlertCancel, AlertNew, Response, Severity};
 use holdfast_domain::edit::Edit;
 use holdfast_domain::field::Change;
 use holdfast_domain::geography::LatLon;
-use holdfast_domain::id::{IncidentId, MissionId, TaskId, UnitId};
+use holdfast_domain::id::{AlertId, IncidentId, MissionId, TaskId, UnitId};
 use holdfast_domain::incident::{IncidentChange, IncidentNew, IncidentStatus};
 use holdfast_domain::message::{Channel, MessageNew};
 use holdfast_domain::mission::MissionNew;
@@ -25,6 +26,8 @@ pub struct Story {
     pub tasks: Vec<TaskId>,
     /// Units on the roster.
     pub units: Vec<UnitId>,
+    /// Alerts raised so far, in the mission or in the org.
+    pub alerts: Vec<(Option<MissionId>, AlertId)>,
     /// Fixes handed in as tracks, so that each has a time of its own.
     track_fixes: u64,
 }
@@ -64,6 +67,19 @@ pub fn message(text: &str) -> MessageNew {
     MessageNew { id: None, channel: Channel::Mission, text: text.to_owned() }
 }
 
+/// What is needed to raise an alert.
+pub fn alert(title: &str) -> AlertNew {
+    AlertNew {
+        id: None,
+        severity: Severity::Extreme,
+        response: Response::Evacuate,
+        title: title.to_owned(),
+        text: String::new(),
+        area: None,
+        expires_ms: None,
+    }
+}
+
 fn made(record: RecordId) -> RecordId {
     record
 }
@@ -74,7 +90,14 @@ impl Story {
         let new = MissionNew { id: None, name: "Harbour fire".to_owned(), objective: String::new() };
         let outcome = world.edit(node, Edit::MissionOpen(new)).expect("a mission opens");
         let RecordId::Mission(mission) = made(outcome.record) else { panic!("a mission is a mission") };
-        let mut story = Self { mission, incidents: Vec::new(), tasks: Vec::new(), units: Vec::new(), track_fixes: 0 };
+        let mut story = Self {
+            mission,
+            incidents: Vec::new(),
+            tasks: Vec::new(),
+            units: Vec::new(),
+            track_fixes: 0,
+            alerts: Vec::new(),
+        };
         for callsign in ["E07", "T03"] {
             story.unit(world, node, callsign);
         }
@@ -135,10 +158,19 @@ impl Story {
         world.edit(node, Edit::TaskChange(self.mission, task, change)).expect("a task is assigned");
     }
 
+    /// Somebody hears an alert, or tries to call it off.
+    fn said_to_an_alert(&self, world: &mut World) -> Option<Edit> {
+        let (place, id) = *self.alerts.get(world.dice(self.alerts.len()))?;
+        Some(match world.dice(4) {
+            0 => Edit::AlertCancel(place, id, AlertCancel::default()),
+            _ => Edit::AlertAcknowledge(place, id, AlertAck::default()),
+        })
+    }
+
     /// Does something at a node, whatever the dice say. What is refused there is refused; that is part of life.
     pub fn anything(&mut self, world: &mut World, node: usize) {
         let pick = |world: &mut World, len: usize| if len == 0 { None } else { Some(world.dice(len)) };
-        let roll = world.dice(12);
+        let roll = world.dice(14);
         let serial = world.now_ms();
         let edit = match roll {
             0 | 1 => Edit::IncidentOpen(self.mission, fire(&format!("{serial} Pier Street"))),
@@ -174,6 +206,14 @@ impl Story {
                     Edit::Restore(self.mission, record)
                 }
             }
+            12 => {
+                let place = (world.dice(2) == 0).then_some(self.mission);
+                Edit::AlertRaise(place, alert(&format!("Roof may come down {serial}")))
+            }
+            13 => {
+                let Some(edit) = self.said_to_an_alert(world) else { return };
+                edit
+            }
             10 => {
                 let Some(index) = pick(world, self.units.len()) else { return };
                 Edit::PositionReport(self.mission, self.units[index], fix(world, serial))
@@ -185,10 +225,12 @@ impl Story {
                 Edit::TrackAppend(self.mission, self.units[index], new)
             }
         };
+        let place = if let Edit::AlertRaise(place, _) = &edit { *place } else { None };
         if let Ok(outcome) = world.edit(node, edit) {
             match outcome.record {
                 RecordId::Incident(id) if roll <= 1 => self.incidents.push(id),
                 RecordId::Task(id) if roll == 2 => self.tasks.push(id),
+                RecordId::Alert(id) if roll == 12 => self.alerts.push((place, id)),
                 _ => {}
             }
         }

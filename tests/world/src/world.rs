@@ -8,8 +8,12 @@ use holdfast_domain::clock::Now;
 use holdfast_domain::edit::{Edit, Outcome};
 use holdfast_domain::entry::Signature;
 use holdfast_domain::frame::LinkId;
+use holdfast_domain::holders::Holders;
+use holdfast_domain::id::MissionId;
 use holdfast_domain::identity::{AuthorId, DeviceCredential, DeviceRole, OrgId, PublicKey};
+use holdfast_domain::record::RecordId;
 use holdfast_domain::refusal::Refusal;
+use holdfast_domain::scope::Class;
 use holdfast_driver::effect::{Notice, Reply};
 use holdfast_driver::engine::Engine;
 use holdfast_driver::event::{Command, EditOptions, Event, Ticket};
@@ -90,6 +94,8 @@ pub struct World {
     pub(crate) recorder: Option<Recorder>,
     /// Bytes of frames handed to links.
     pub bytes_sent: u64,
+    /// The same by class.
+    pub bytes_by_class: BTreeMap<Class, u64>,
     /// Frames handed to links.
     pub frames_sent: u64,
     /// Prefixes of frames, cut in two, that were handed to receivers.
@@ -127,6 +133,7 @@ impl World {
             replies: BTreeMap::new(),
             recorder: None,
             bytes_sent: 0,
+            bytes_by_class: BTreeMap::new(),
             frames_sent: 0,
             partials: 0,
             queue_bytes_most: 0,
@@ -282,6 +289,14 @@ impl World {
         let Some(link) = self.links.iter().find(|link| between(link)) else { return };
         let id = link.ids[usize::from(link.ends[1] == to)];
         self.step(to, vec![Event::Frame { link: id, bytes: frame }]);
+    }
+
+    /// Who has a record of a mission, or of the org, as far as a node knows.
+    pub fn holders(&mut self, node: usize, mission: Option<MissionId>, record: RecordId) -> Holders {
+        match self.ask(node, Command::Holders { mission, record }) {
+            Reply::Holders(Ok(holders)) => holders,
+            other => panic!("node {node} cannot say who has {record}: {other:?}"),
+        }
     }
 
     /// What a node proves and reads parcels with.

@@ -126,7 +126,7 @@ impl Core {
     }
 
     /// Every device that this node has heard of: those it met or holds entries of, and those that the org enrolled.
-    fn devices(&self, step: &Step<'_>) -> Result<Vec<DeviceCredential>, StoreError> {
+    pub(crate) fn devices(&self, step: &Step<'_>) -> Result<Vec<DeviceCredential>, StoreError> {
         let mut devices: BTreeMap<DeviceId, DeviceCredential> = BTreeMap::new();
         for (_, entry) in step.store.feed_entries(CONTROL, 0, usize::MAX >> 1)? {
             if let Ok(ControlBody::EnrolledV1 { device, .. }) = feed::decode(&entry.body)

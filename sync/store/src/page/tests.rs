@@ -3,9 +3,10 @@
 use holdfast_domain::id::{IncidentId, MissionId, UnitId};
 use holdfast_domain::incident::IncidentStatus;
 use holdfast_domain::message::Channel;
-use holdfast_domain::query::{IncidentFilter, MessageFilter, TaskFilter, UnitFilter};
+use holdfast_domain::query::{AlertFilter, IncidentFilter, MessageFilter, TaskFilter, UnitFilter};
 
 use super::Question;
+use crate::alerts::alerts;
 use crate::store::Store;
 use crate::views::{CONFLICTS, MISSIONS, POSITIONS, fixes, incidents, messages, of_mission, tasks, units};
 
@@ -33,6 +34,8 @@ fn every_list_walks_an_index_in_its_order() {
         of_mission(&POSITIONS, mission()),
         fixes(UnitId::from_bytes([2; 16]), *mission().as_bytes()).only("at_ms >= ?", 5),
         of_mission(&CONFLICTS, mission()).only("open = ?", true),
+        alerts(Some(mission()), AlertFilter::default()),
+        alerts(None, AlertFilter { open_at_ms: Some(1) }),
     ];
     for question in questions {
         let plan = plan(&question);
