@@ -5,6 +5,7 @@ pub mod render;
 pub mod serve;
 pub mod setup;
 
+mod blob;
 mod conflict;
 mod events;
 mod import;
@@ -91,6 +92,9 @@ pub enum NodeCommand {
     /// Entries in a file: made, looked into, taken in; by USB stick, by a carrier, or as QR codes
     #[command(subcommand)]
     Parcel(parcel::Parcel),
+    /// Files attached to missions
+    #[command(subcommand)]
+    Blob(blob::Blob),
     /// Follows changes as they come, one JSON object a line
     Events(events::Events),
     /// Prints completions for a shell
@@ -121,6 +125,7 @@ pub fn run(global: &Global, command: NodeCommand, extra: ExtraRoutes<'_>) -> any
         NodeCommand::Conflict(args) => conflict::run(global, args),
         NodeCommand::Import(args) => import::run(global, args),
         NodeCommand::Parcel(args) => parcel::run(global, args),
+        NodeCommand::Blob(args) => blob::run(global, args),
         NodeCommand::Events(args) => events::run(global, &args),
         NodeCommand::Completions(args) => {
             shell::completions(&args);

@@ -2,6 +2,7 @@
 
 pub mod problem;
 
+mod blobs;
 mod conflicts;
 mod events;
 mod guard;
@@ -71,6 +72,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(conflicts::router())
         .merge(imports::router())
         .merge(parcels::router())
+        .merge(blobs::router())
         .merge(events::router());
     OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", resources)
 }

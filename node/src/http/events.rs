@@ -116,5 +116,6 @@ fn labels(event: &LiveEvent) -> (u64, &'static str) {
         LiveEvent::Message(item) => (item.rev, "message"),
         LiveEvent::Position(item) => (item.rev, "position"),
         LiveEvent::Conflict(item) => (item.rev, "conflict"),
+        LiveEvent::Attachment(item) => (item.rev, "attachment"),
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::blob::{Attachment, BlobsStatus};
 use crate::conflict::Conflict;
 use crate::edit::Outcome;
 use crate::frontier::Fingerprint;
@@ -71,6 +72,8 @@ pub enum LiveEvent {
     Position(Item<UnitPosition>),
     /// A conflict appeared or changed.
     Conflict(Item<Conflict>),
+    /// A file was attached or removed.
+    Attachment(Item<Attachment>),
 }
 
 /// Fixes of a track with a cursor by time.
@@ -112,6 +115,8 @@ pub struct NodeStatus {
     pub power: PowerStatus,
     /// Peers known, connected or not.
     pub peers: Vec<PeerStatus>,
+    /// Files attached to missions, as far as this node keeps them.
+    pub blobs: BlobsStatus,
     /// Counters since the start, by name, as in `/metrics`.
     pub counters: BTreeMap<String, u64>,
 }

@@ -3,10 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::blob::{BlobId, Thumbnail};
 use crate::clock::Hlc;
 use crate::id::{MessageId, UnitId};
 use crate::identity::DeviceCredential;
 use crate::message::Channel;
+use crate::record::RecordId;
 use crate::track::Fix;
 
 /// A body in a `message` feed.
@@ -52,6 +54,37 @@ pub enum ControlBody {
         written: Hlc,
         /// The org's word for the device.
         device: DeviceCredential,
+    },
+}
+
+/// A body in a `blob` feed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BlobBody {
+    /// A file was attached. Its bytes travel apart, to those who want them.
+    V1 {
+        /// When, hybrid time.
+        written: Hlc,
+        /// BLAKE3 of the bytes.
+        id: BlobId,
+        /// How many there are.
+        bytes: u64,
+        /// What it is, such as `image/jpeg`.
+        media_type: String,
+        /// Its file name.
+        name: String,
+        /// The record it is attached to.
+        attached_to: Option<RecordId>,
+        /// A small picture of it.
+        thumbnail: Option<Thumbnail>,
+        /// Name of the sender's device.
+        from: String,
+    },
+    /// An attachment was removed; nobody keeps its bytes.
+    RemovedV1 {
+        /// When, hybrid time.
+        written: Hlc,
+        /// Which.
+        id: BlobId,
     },
 }
 

@@ -15,6 +15,7 @@ pub mod identity;
 pub mod scope;
 
 pub mod api;
+pub mod blob;
 pub mod conflict;
 pub mod edit;
 pub mod feed;
@@ -25,6 +26,7 @@ pub mod mission;
 pub mod parcel;
 pub mod power;
 pub mod query;
+pub mod ranges;
 pub mod record;
 pub mod refusal;
 pub mod task;

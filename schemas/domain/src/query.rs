@@ -6,6 +6,7 @@ use crate::id::{IncidentId, UnitId};
 use crate::incident::IncidentStatus;
 use crate::limits::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX};
 use crate::message::Channel;
+use crate::record::RecordId;
 use crate::task::TaskStatus;
 use crate::unit::UnitStatus;
 
@@ -82,6 +83,15 @@ pub struct UnitFilter {
 pub struct MessageFilter {
     /// Only this channel; all if `None`.
     pub channel: Option<Channel>,
+}
+
+/// Which attachments: newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AttachmentFilter {
+    /// Only those of this record; all if `None`.
+    pub attached_to: Option<RecordId>,
+    /// Removed ones too.
+    pub removed: bool,
 }
 
 /// Which fixes of a track: oldest first.

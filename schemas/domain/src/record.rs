@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::blob::{Attachment, BlobId};
+use crate::clock::Hlc;
 use crate::conflict::Conflict;
 use crate::id::{IncidentId, MessageId, MissionId, TaskId, UnitId};
 use crate::identity::DeviceCredential;
@@ -179,4 +181,15 @@ pub enum Patch {
     },
     /// The org has enrolled this device.
     Device(DeviceCredential),
+    /// The attachment, as far as this report goes; the store keeps the newer of two.
+    Attachment(Attachment),
+    /// The attachment was removed.
+    AttachmentRemoved {
+        /// The mission.
+        mission: MissionId,
+        /// Which.
+        id: BlobId,
+        /// When, hybrid time.
+        written: Hlc,
+    },
 }

@@ -49,6 +49,8 @@ pub enum StreamKind {
     Track = 4,
     /// Registers: newest value per (author, key); older values vanish.
     Latest = 5,
+    /// Feed: attachments, whose bytes travel apart from it.
+    Blob = 7,
 }
 
 /// How a stream is kept and proved.
@@ -64,7 +66,8 @@ pub enum Family {
 
 impl StreamKind {
     /// Every kind, in the order of its code.
-    pub const ALL: [Self; 6] = [Self::Board, Self::Roster, Self::Control, Self::Message, Self::Track, Self::Latest];
+    pub const ALL: [Self; 7] =
+        [Self::Board, Self::Roster, Self::Control, Self::Message, Self::Track, Self::Latest, Self::Blob];
 
     /// The code on the wire and on disk.
     pub fn code(self) -> u8 {
@@ -73,7 +76,7 @@ impl StreamKind {
 
     /// The kind with this code.
     pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(code)).copied()
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
     }
 
     /// How it is kept and proved.
@@ -82,6 +85,7 @@ impl StreamKind {
             Self::Board | Self::Roster => Family::Document,
             Self::Control | Self::Message | Self::Track => Family::Feed,
             Self::Latest => Family::Register,
+            Self::Blob => Family::Feed,
         }
     }
 
@@ -92,6 +96,7 @@ impl StreamKind {
             Self::Latest => Class::P1,
             Self::Board | Self::Roster | Self::Message => Class::P2,
             Self::Track => Class::P4,
+            Self::Blob => Class::P2,
         }
     }
 
@@ -104,6 +109,7 @@ impl StreamKind {
             Self::Message => "message",
             Self::Track => "track",
             Self::Latest => "latest",
+            Self::Blob => "blob",
         }
     }
 }

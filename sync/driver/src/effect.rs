@@ -9,6 +9,7 @@ use holdfast_domain::scope::{Class, StreamId};
 use holdfast_store::error::StoreError;
 
 use crate::authority::Enrolled;
+use crate::blobs::BlobReply;
 use crate::event::Ticket;
 use crate::parcel::steps::ParcelAnswer;
 
@@ -29,6 +30,8 @@ pub enum Reply {
     Examined(Result<DoctorReport, StoreError>),
     /// To [`crate::event::Command::Parcel`].
     Parcel(ParcelAnswer),
+    /// To [`crate::event::Command::Blob`].
+    Blob(Result<BlobReply, Refusal>),
     /// To any command: the disk refused, nothing was changed.
     NotSaved(Refusal),
 }

@@ -1,12 +1,12 @@
 //! The Engine: takes what has queued up, commits once, and only then returns effects.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use ed25519_dalek::SigningKey;
 use holdfast_domain::api::NodeStatus;
 use holdfast_domain::clock::{Clock, Hlc, Now};
 use holdfast_domain::entry::Entry;
-use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm, capability};
+use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm};
 use holdfast_domain::frontier::Mark;
 use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, PublicKey};
 use holdfast_domain::limits::{PACK_ENTRIES_MAX, SIGNED_SPAN_BYTES, UNSIGNED_RUN_ENTRIES_MAX};
@@ -14,19 +14,20 @@ use holdfast_domain::power::PowerStatus;
 use holdfast_domain::record::Patch;
 use holdfast_domain::refusal::Refusal;
 use holdfast_domain::scope::{Family, StreamId};
-use holdfast_protocol::protocol::{Config as ProtocolConfig, Effect as Said, HeldHead, Input, Memory, Protocol};
+use holdfast_protocol::protocol::{Effect as Said, Input, Protocol};
 use holdfast_replica::replica::Replica;
-use holdfast_store::chains::HeadRow;
 use holdfast_store::error::StoreError;
 use holdfast_store::store::{Store, Txn};
 use holdfast_transport::identity::Authority;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use crate::blobs::{BlobConfig, Blobs};
 use crate::documents::Documents;
 use crate::effect::{Effect, Notice, Reply};
 use crate::event::{Command, Event, Ticket};
 use crate::peers::Peers;
+use crate::speak::speak;
 
 /// Who this node is, what it may sign, and where its randomness comes from.
 pub struct EngineConfig {
@@ -43,6 +44,8 @@ pub struct EngineConfig {
     pub seed: [u8; 32],
     /// The boot floor of the clock that the caller knows: build time, GPS.
     pub floor_ms: u64,
+    /// Which attachments to fetch, and how much room they may take.
+    pub blobs: BlobConfig,
 }
 
 /// The engine. Calls of [`Engine::step`] are the only way in; `now` must not fall in its monotonic part.
@@ -66,6 +69,7 @@ pub(crate) struct Core {
     pub(crate) counters: BTreeMap<&'static str, u64>,
     /// What the node runs on; its policy says what sync may spend. The driver alone learns of it, so it is not on disk.
     pub(crate) power: PowerStatus,
+    pub(crate) blobs: Blobs,
 }
 
 /// What a pack is to hold.
@@ -176,6 +180,7 @@ impl Engine {
                 Event::Tick => {
                     core.peers.persist(&mut step)?;
                     core.say(&mut step, Input::Tick)?;
+                    core.blobs_tick(&mut step)?;
                 }
                 Event::Command(ticket, Command::Doctor) => examined.push(ticket),
                 Event::Command(ticket, command) => core.command(&mut step, ticket, command)?,
@@ -260,7 +265,7 @@ impl Core {
         let credential = Credential { device: config.device.clone(), epoch };
         let peers = Peers::load(store)?;
         let protocol = speak(store, &config, &credential, &peers, now)?;
-        Ok(Self {
+        let mut core = Self {
             credential,
             clock: Clock::new(floor),
             protocol,
@@ -271,8 +276,11 @@ impl Core {
             marks: Vec::new(),
             counters: BTreeMap::new(),
             power: PowerStatus::default(),
+            blobs: Blobs::new(store)?,
             config,
-        })
+        };
+        core.want_blobs(store, now)?;
+        Ok(core)
     }
 
     fn reload(&mut self, store: &Store, now: Now) -> Result<(), StoreError> {
@@ -284,7 +292,8 @@ impl Core {
         self.replica = Replica::new();
         self.documents = Documents::default();
         self.marks.clear();
-        Ok(())
+        self.blobs = Blobs::new(store)?;
+        self.want_blobs(store, now)
     }
 
     /// Hands one input to the protocol and does at once what needs no commit of its own; the rest waits in `step`.
@@ -327,6 +336,7 @@ impl Core {
                 // What this step has written so far is covered by the mark as well, but the step may go on.
                 self.marks.push((mark, step.grown_before));
             }
+            Said::Blob(effect) => inputs.extend(self.obey_blob(step, effect)?),
             Said::Close { link, reason } => {
                 if reason.is_guilt() {
                     step.notice(Notice::PeerRefused { device: self.peers.device_of(link), reason });
@@ -438,49 +448,16 @@ impl Core {
             Command::Enrol { secret_hash, key } => Reply::Enrolled(self.enrol(step, secret_hash, &key)?),
             Command::Power(power) => {
                 self.power = *power;
+                self.say(step, self.blob_traffic())?;
                 Reply::Done(Ok(()))
             }
             Command::Parcel(request) => Reply::Parcel(self.parcel(step, request)?),
+            Command::Blob(command) => Reply::Blob(self.blob_command(step, *command)?),
             Command::Doctor => return Ok(()),
         };
         step.reply(ticket, reply);
         Ok(())
     }
-}
-
-fn speak(
-    store: &Store,
-    config: &EngineConfig,
-    credential: &Credential,
-    peers: &Peers,
-    now: Now,
-) -> Result<Protocol, StoreError> {
-    let forks: BTreeSet<_> = store.forks()?.into_iter().map(|(stream, author, _)| (stream, author)).collect();
-    let mut protocol = Protocol::new(
-        ProtocolConfig {
-            org: config.device.org,
-            authority: config.authority_key,
-            device: config.device.device(),
-            credential: credential.clone(),
-            capabilities: capability::BUNDLE,
-        },
-        Memory {
-            heads: store.heads()?.into_iter().map(held_head).collect(),
-            credentials: store.credentials()?,
-            forks: forks.into_iter().collect(),
-            bases: peers.bases(),
-            marks: store.marks()?,
-        },
-    );
-    for device in peers.paused() {
-        protocol.handle(now, Input::Pause { device, paused: true });
-    }
-    Ok(protocol)
-}
-
-fn held_head(row: HeadRow) -> HeldHead {
-    let HeadRow { stream, author, seq, digest, grown } = row;
-    HeldHead { stream, author, seq, digest, arrived: grown }
 }
 
 /// An error with its causes, in one line.

@@ -6,6 +6,7 @@ use holdfast_domain::frame::LinkId;
 use holdfast_domain::identity::{DeviceId, PublicKey};
 use holdfast_domain::power::PowerStatus;
 
+use crate::blobs::BlobCommand;
 use crate::parcel::steps::ParcelStep;
 
 /// Names a command until its reply.
@@ -89,6 +90,8 @@ pub enum Command {
     Power(Box<PowerStatus>),
     /// One step in making or taking a parcel.
     Parcel(ParcelStep),
+    /// Attach, remove or fetch a file.
+    Blob(Box<BlobCommand>),
 }
 
 /// Conditions on edits.

@@ -15,8 +15,10 @@ pub mod run;
 
 mod admit;
 pub mod authority;
+pub mod blobs;
 mod clock;
 mod doctor;
 mod documents;
 mod gesture;
 mod peers;
+mod speak;

@@ -4,6 +4,7 @@ use holdfast_domain::id::MissionId;
 use holdfast_domain::parcel::{ParcelContents, ParcelImported, ParcelNew};
 use holdfast_domain::query::PageRequest;
 
+use crate::blobs::BlobConfig;
 use crate::clock::SystemClock;
 use crate::effect::{Effect, Reply};
 use crate::engine::Engine;
@@ -43,7 +44,7 @@ impl Offline {
         let clock = SystemClock::start();
         let reader = parcel_reader(dir)?;
         let (key, membership) = member(dir)?;
-        let engine = open_engine(dir, &key, &membership, None, clock.now())?;
+        let engine = open_engine(dir, &key, &membership, None, (clock.now(), BlobConfig::default()))?;
         Ok(Self { engine, clock, reader, tickets: 0 })
     }
 

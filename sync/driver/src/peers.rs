@@ -188,6 +188,7 @@ impl Core {
             wall_ms: now.wall_ms,
             power: self.power.clone(),
             peers,
+            blobs: self.blobs_status(store)?,
             counters,
         })
     }

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::authority::Enrolled;
+use crate::blobs::BlobConfig;
 use crate::clock::SystemClock;
 use crate::config::{BadSetting, NodeConfig};
 use crate::effect::{Effect, Notice, Reply};
@@ -212,7 +213,7 @@ pub async fn start(dir: &DataDir, config: NodeConfig) -> Result<Running, StartEr
     let (key, membership) = member(dir)?;
     let authority = dir.authority().exists().then(|| Authority::load(&dir.authority())).transpose()?;
     let clock = SystemClock::start();
-    let engine = open_engine(dir, &key, &membership, authority.clone(), clock.now())?;
+    let engine = open_engine(dir, &key, &membership, authority.clone(), (clock.now(), config.blobs()?))?;
     let (transport, links) = Transport::bind(transport_config(dir, &config, &engine)?, &key, &membership)?;
     let peer_address = transport.local_addr();
     let mut enrol_requests = None;
@@ -233,6 +234,7 @@ pub async fn start(dir: &DataDir, config: NodeConfig) -> Result<Running, StartEr
             .map(|address| config.enrol_advertise.clone().unwrap_or_else(|| address.to_string())),
         authority: authority.as_ref().map(Authority::public),
         parcels: Arc::new(parcel_reader(dir)?),
+        blob_room: engine.store().blob_room().clone(),
     };
     let (stop, stopped) = oneshot::channel();
     let node = Loop {
@@ -265,7 +267,7 @@ pub(crate) fn open_engine(
     key: &DeviceKey,
     membership: &Membership,
     authority: Option<Authority>,
-    now: Now,
+    (now, blobs): (Now, BlobConfig),
 ) -> Result<Engine, StartError> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(StartError::Randomness)?;
@@ -276,6 +278,7 @@ pub(crate) fn open_engine(
         authority,
         seed,
         floor_ms: membership.credential.issued_ms,
+        blobs,
     };
     Ok(Engine::open(Store::open(&dir.database())?, config, now)?)
 }

@@ -4,6 +4,7 @@
 //! and proves who wrote them; it never opens a body. What bodies mean is in `sync/replica`, where they are kept in
 //! `sync/store`, how frames travel in `sync/transport`; `sync/driver` brings them together.
 
+pub mod blob;
 pub mod parcel;
 pub mod protocol;
 
@@ -19,6 +20,9 @@ mod resume;
 mod run;
 
 mod receive;
+
+mod fetch;
+mod parts;
 
 mod asks;
 mod duplicate;

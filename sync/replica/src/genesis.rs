@@ -25,7 +25,9 @@ pub(crate) fn genesis(kind: StreamKind) -> Option<Change> {
     let bytes = match kind {
         StreamKind::Board => BOARD,
         StreamKind::Roster => ROSTER,
-        StreamKind::Control | StreamKind::Message | StreamKind::Track | StreamKind::Latest => return None,
+        StreamKind::Control | StreamKind::Message | StreamKind::Track | StreamKind::Latest | StreamKind::Blob => {
+            return None;
+        }
     };
     Some(Change::try_from(bytes).expect("the bytes are a change, as the tests of this file show"))
 }

@@ -96,7 +96,9 @@ impl Table {
         match kind {
             StreamKind::Board => &[Self::Incidents, Self::Mission, Self::Tasks],
             StreamKind::Roster => &[Self::Units],
-            StreamKind::Control | StreamKind::Message | StreamKind::Track | StreamKind::Latest => &[],
+            StreamKind::Control | StreamKind::Message | StreamKind::Track | StreamKind::Latest | StreamKind::Blob => {
+                &[]
+            }
         }
     }
 

@@ -13,7 +13,8 @@ use crate::views::Views;
 
 /// What each view shows of a mission, in order of ids. Revisions are a node's own, and settled conflicts depend on what
 /// it saw open: neither counts.
-const SHOWN: [(&str, &str); 8] = [
+const SHOWN: [(&str, &str); 9] = [
+    ("attachments", "SELECT removed, record FROM attachments WHERE mission = ?1 ORDER BY id"),
     ("conflicts", "SELECT record FROM conflicts WHERE mission = ?1 AND open = 1 ORDER BY subject, field"),
     (
         "fixes",

@@ -10,11 +10,13 @@
 pub mod store;
 pub mod views;
 
+pub mod blobs;
 pub mod error;
 pub mod peers;
 pub mod schema;
 pub mod snapshots;
 
+mod attachments;
 pub mod chains;
 mod copies;
 mod cursor;

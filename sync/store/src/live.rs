@@ -28,7 +28,7 @@ macro_rules! since {
     };
 }
 
-const LIVE: [Live; 7] = [
+const LIVE: [Live; 8] = [
     Live { question: since!("missions", "id"), event: |row| Ok(LiveEvent::Mission(item("missions", row, 0)?)) },
     Live { question: since!("incidents", "mission"), event: |row| Ok(LiveEvent::Incident(item("incidents", row, 0)?)) },
     Live { question: since!("tasks", "mission"), event: |row| Ok(LiveEvent::Task(item("tasks", row, 0)?)) },
@@ -36,6 +36,11 @@ const LIVE: [Live; 7] = [
     Live { question: since!("messages", "mission"), event: |row| Ok(LiveEvent::Message(item("messages", row, 0)?)) },
     Live { question: since!("positions", "mission"), event: |row| Ok(LiveEvent::Position(item("positions", row, 0)?)) },
     Live { question: since!("conflicts", "mission"), event: |row| Ok(LiveEvent::Conflict(item("conflicts", row, 0)?)) },
+    // Of a removal that came before what it removes there is nothing to tell.
+    Live {
+        question: since!("(SELECT rev, record, mission FROM attachments WHERE record IS NOT NULL)", "mission"),
+        event: |row| Ok(LiveEvent::Attachment(item("attachments", row, 0)?)),
+    },
 ];
 
 impl Views {
@@ -76,5 +81,6 @@ fn event_rev(event: &LiveEvent) -> u64 {
         LiveEvent::Message(item) => item.rev,
         LiveEvent::Position(item) => item.rev,
         LiveEvent::Conflict(item) => item.rev,
+        LiveEvent::Attachment(item) => item.rev,
     }
 }

@@ -33,9 +33,18 @@ impl Txn<'_> {
     /// shown as settled until they turn up again.
     pub fn clear_views(&self) -> Result<(), StoreError> {
         self.write(|conn| {
-            for table in
-                ["missions", "incidents", "tasks", "units", "messages", "positions", "fixes", "tracks", "devices"]
-            {
+            for table in [
+                "missions",
+                "incidents",
+                "tasks",
+                "units",
+                "messages",
+                "positions",
+                "fixes",
+                "tracks",
+                "devices",
+                "attachments",
+            ] {
                 conn.prepare_cached(&format!("DELETE FROM {table}"))?.execute(())?;
             }
             let open = all(conn, "SELECT record FROM conflicts WHERE open = 1", (), |row| {
@@ -48,8 +57,8 @@ impl Txn<'_> {
 }
 
 /// Where the rows of one call are written, each change under a revision of its own.
-struct Desk<'a> {
-    conn: &'a Connection,
+pub(crate) struct Desk<'a> {
+    pub(crate) conn: &'a Connection,
     txn: &'a Txn<'a>,
     revs: Vec<u64>,
 }
@@ -66,11 +75,13 @@ impl Desk<'_> {
             Patch::Fixes { mission, unit, fixes } => self.fixes(*mission, *unit, fixes),
             Patch::Conflicts { mission, record, conflicts } => self.conflicts(*mission, *record, conflicts),
             Patch::Device(device) => self.device(device),
+            Patch::Attachment(attachment) => self.attachment(attachment),
+            Patch::AttachmentRemoved { mission, id, written } => self.attachment_removed(*mission, *id, *written),
         }
     }
 
     /// Writes a row if that changes anything. The statement takes the revision as `?1`, hence `put` gets it.
-    fn change<P: Params>(&mut self, statement: &str, put: impl FnOnce(i64) -> P) -> Result<(), StoreError> {
+    pub(crate) fn change<P: Params>(&mut self, statement: &str, put: impl FnOnce(i64) -> P) -> Result<(), StoreError> {
         let rev = self.txn.next_rev();
         if self.conn.prepare_cached(statement)?.execute(put(sql(rev)))? > 0 {
             self.txn.count_rev();

@@ -25,6 +25,7 @@ const STEPS: &[Step] = &[
     Step { up: include_str!("schema/0001_base.up.sql"), down: None },
     Step { up: include_str!("schema/0002_order.up.sql"), down: Some(include_str!("schema/0002_order.down.sql")) },
     Step { up: include_str!("schema/0003_marks.up.sql"), down: Some(include_str!("schema/0003_marks.down.sql")) },
+    Step { up: include_str!("schema/0004_blobs.up.sql"), down: Some(include_str!("schema/0004_blobs.down.sql")) },
 ];
 
 /// The version of the database at hand; 0 before its first step.

@@ -19,8 +19,16 @@ use rusqlite::types::Value;
 /// it is what lies on disks.
 const VERSION_1: &str = include_str!("old/version-1.sql");
 
-/// Bookkeeping that saves peers from saying what was said: without it a session begins with more words, and that is all.
-const FORGETTABLE: [(&str, &str); 2] = [("marks", "*"), ("chains", "grown")];
+/// Bookkeeping that saves peers from saying what was said: without it a session begins with more words, and that is all;
+/// and attachments, which the version before does not know.
+const FORGETTABLE: [(&str, &str); 6] = [
+    ("marks", "*"),
+    ("chains", "grown"),
+    ("attachments", "*"),
+    ("blobs", "*"),
+    ("blob_wishes", "*"),
+    ("blob_holders", "*"),
+];
 
 /// Every row of every table of ours, in the order of its columns, what may be forgotten aside.
 fn contents(path: &Path) -> BTreeMap<String, Vec<Vec<Value>>> {

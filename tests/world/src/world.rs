@@ -10,6 +10,7 @@ use holdfast_domain::entry::Signature;
 use holdfast_domain::frame::LinkId;
 use holdfast_domain::identity::{DeviceCredential, DeviceId, DeviceRole, OrgId, PublicKey};
 use holdfast_domain::refusal::Refusal;
+use holdfast_driver::blobs::BlobConfig;
 use holdfast_driver::effect::{Effect, Notice, Reply};
 use holdfast_driver::engine::{Engine, EngineConfig};
 use holdfast_driver::event::{Command, EditOptions, Event, Ticket};
@@ -65,6 +66,8 @@ pub struct World {
     pub bytes_sent: u64,
     /// Frames handed to links.
     pub frames_sent: u64,
+    /// What nodes do about attachments when they are switched on.
+    pub blobs: BlobConfig,
     /// Entries and edits acknowledged to people, to be found again at the end.
     pub acknowledged: Vec<Outcome>,
 }
@@ -98,6 +101,7 @@ impl World {
             replies: BTreeMap::new(),
             bytes_sent: 0,
             frames_sent: 0,
+            blobs: BlobConfig::default(),
             acknowledged: Vec::new(),
         }
     }
@@ -186,6 +190,7 @@ impl World {
             authority: None,
             seed,
             floor_ms: 0,
+            blobs: self.blobs,
         };
         this.engine = Some(Engine::open(store, config, now).expect("a store that a power cut left opens"));
         let links: Vec<usize> = (0..self.links.len()).filter(|&link| self.links[link].ends.contains(&node)).collect();
