@@ -57,6 +57,27 @@ pub enum ControlBody {
     },
 }
 
+/// A record named in a body: by the word of its kind, so that a kind of a later version harms nobody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordRef {
+    /// The word of [`RecordId::kind`].
+    pub kind: String,
+    /// The bytes of its id.
+    pub id: [u8; 16],
+}
+
+impl RecordRef {
+    /// Names a record.
+    pub fn of(record: &RecordId) -> Self {
+        Self { kind: record.kind().to_owned(), id: *record.as_bytes() }
+    }
+
+    /// The record, if its kind is known here.
+    pub fn record(&self) -> Option<RecordId> {
+        RecordId::from_parts(&self.kind, self.id)
+    }
+}
+
 /// A body in a `blob` feed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BlobBody {
@@ -73,7 +94,7 @@ pub enum BlobBody {
         /// Its file name.
         name: String,
         /// The record it is attached to.
-        attached_to: Option<RecordId>,
+        attached_to: Option<RecordRef>,
         /// A small picture of it.
         thumbnail: Option<Thumbnail>,
         /// Name of the sender's device.

@@ -251,13 +251,13 @@ pub struct BlobHave {
     pub groups: Ranges,
 }
 
-/// Send me these groups of a blob, in place of what I asked for of it before. Without groups: tell me what you have.
-/// It is answered by [`BlobPart`]s, or by a [`BlobHave`] where some of it is not here.
+/// Send me these groups of a blob, too. Without groups: send nothing more of it, and tell me what you have. It is answered
+/// by [`BlobPart`]s, and by a [`BlobHave`] where some of it is not here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlobAsk {
     /// The blob.
     pub blob: BlobKey,
-    /// The groups wanted from you.
+    /// The groups wanted from you, beside those asked for before.
     pub groups: Ranges,
 }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use holdfast_domain::api::{
     DoctorReport, ImportReport, Invitation, InvitationNew, Item, LiveEvent, NodeStatus, Outcomes, PeerStatus, Problem,
 };
+use holdfast_domain::blob::{Attachment, AttachmentShown};
 use holdfast_domain::conflict::Conflict;
 use holdfast_domain::edit::{Outcome, Resolution};
 use holdfast_domain::identity::{Credential, DeviceCredential};
@@ -103,9 +104,12 @@ fn documents() -> BTreeMap<&'static str, Value> {
         definition::<Message>(),
         definition::<UnitPosition>(),
         definition::<Conflict>(),
+        definition::<Attachment>(),
     ]
     .concat();
     BTreeMap::from([
+        ("attachment", document::<Attachment>()),
+        ("attachment_shown", document::<AttachmentShown>()),
         ("mission", document::<Mission>()),
         ("mission_new", document::<MissionNew>()),
         ("mission_change", document::<MissionChange>()),

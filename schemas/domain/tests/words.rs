@@ -253,6 +253,7 @@ fn codes_of_streams_never_change() {
         3 message Feed P2
         4 track Feed P4
         5 latest Register P1
+        7 blob Feed P2
     "#]]
     .assert_eq(&table.concat());
     assert_eq!(StreamKind::from_code(6), None);

@@ -24,7 +24,7 @@ fn a_node_cannot_vouch_for_devices_and_nothing_strays_out_of_its_scope() {
             table.push(format!("{:<8} {name:<8} hub {hub:<4} node {node}\n", kind.as_str()));
         }
     }
-    expect![[r"
+    expect![[r#"
         board    org      hub no   node no
         board    mission  hub yes  node yes
         roster   org      hub no   node no
@@ -37,7 +37,9 @@ fn a_node_cannot_vouch_for_devices_and_nothing_strays_out_of_its_scope() {
         track    mission  hub yes  node yes
         latest   org      hub no   node no
         latest   mission  hub yes  node yes
-    "]]
+        blob     org      hub no   node no
+        blob     mission  hub yes  node yes
+    "#]]
     .assert_eq(&table.concat());
 }
 

@@ -48,8 +48,11 @@ pub(crate) struct Fetch {
     /// What it holds of wanted blobs, where that is anything.
     offers: BTreeMap<Rank, Ranges>,
     claims: BTreeMap<BlobKey, Claim>,
-    /// Groups it may have promised at once; what it brings quickly is doubled.
+    /// Groups it may have promised at once: what it brings in a second or two and as many round trips.
     room: u32,
+    /// Groups that came, and since when, microseconds, to tell how long a room full takes.
+    came: u32,
+    came_since_us: u64,
 }
 
 /// Groups that the peer was asked for and has not brought.
@@ -60,9 +63,6 @@ struct Claim {
     since_us: u64,
 }
 
-/// A claim that is met within this time may be twice as large, microseconds; one that takes four times as long, half.
-const CLAIM_SPAN_US: u64 = 2_000_000;
-
 impl Default for Fetch {
     fn default() -> Self {
         Self {
@@ -71,6 +71,8 @@ impl Default for Fetch {
             offers: BTreeMap::new(),
             claims: BTreeMap::new(),
             room: BLOB_CLAIM_GROUPS_FIRST,
+            came: 0,
+            came_since_us: 0,
         }
     }
 }
@@ -102,21 +104,27 @@ impl Fetch {
     }
 
     /// Groups came: the peer has them, and owes them no more.
-    fn brought(&mut self, blob: BlobKey, groups: &Ranges, now_us: u64) {
+    ///
+    /// A room full that comes within `span_us` makes twice the room; one that takes twice as long, half.
+    fn brought(&mut self, blob: BlobKey, groups: &Ranges, now_us: u64, span_us: u64) {
         if let Some(offer) = self.offers.get_mut(&rank(blob)) {
             *offer = offer.or(groups);
         }
         let Some(claim) = self.claims.get_mut(&blob) else { return };
         claim.groups = claim.groups.minus(groups);
-        let took_us = now_us.saturating_sub(claim.since_us);
-        if took_us < CLAIM_SPAN_US {
-            self.room = (self.room * 2).min(BLOB_CLAIM_GROUPS_MAX);
-        } else if took_us > 4 * CLAIM_SPAN_US {
-            self.room = (self.room / 2).max(1);
-        }
         claim.since_us = now_us;
         if claim.groups.is_empty() {
             self.claims.remove(&blob);
+        }
+        self.came += groups.count();
+        if self.came >= self.room {
+            let took_us = now_us.saturating_sub(self.came_since_us);
+            if took_us < span_us {
+                self.room = (self.room * 2).min(BLOB_CLAIM_GROUPS_MAX);
+            } else if took_us > 2 * span_us {
+                self.room = (self.room / 2).max(1);
+            }
+            (self.came, self.came_since_us) = (0, now_us);
         }
     }
 }
@@ -155,12 +163,16 @@ impl Protocol {
     /// What sync may spend on blobs changed.
     pub(crate) fn blob_traffic(&mut self, fetches: bool, serves: bool, out: &mut Vec<Effect>) {
         let ended = self.blobs.fetches && !fetches;
+        let turned = self.blobs.serves != serves;
         (self.blobs.fetches, self.blobs.serves) = (fetches, serves);
         for (&link, state) in &mut self.links {
             if ended {
                 for blob in std::mem::take(&mut state.open.fetch.claims).into_keys() {
                     out.push(send(link, Class::P3, FrameV1::BlobAsk(BlobAsk { blob, groups: Ranges::none() })));
                 }
+            }
+            if turned {
+                state.open.push.parts.look_again(link, out);
             }
             self.stirred.insert(link);
         }
@@ -229,11 +241,13 @@ impl Protocol {
             }
         }
         let Some(open) = self.open_mut(link) else { return };
+        if claimed == 0 {
+            (open.fetch.came, open.fetch.came_since_us) = (0, now_us);
+        }
         for (blob, groups) in claims {
             let claim = open.fetch.claims.entry(blob).or_insert(Claim { groups: Ranges::none(), since_us: now_us });
             claim.groups = claim.groups.or(&groups);
-            let ask = BlobAsk { blob, groups: claim.groups.clone() };
-            out.push(send(link, Class::P3, FrameV1::BlobAsk(ask)));
+            out.push(send(link, Class::P3, FrameV1::BlobAsk(BlobAsk { blob, groups })));
         }
     }
 
@@ -325,10 +339,9 @@ impl Protocol {
             }
         };
         out.push(send(link, Class::P0, FrameV1::Ack(Ack { pack: id, others: Vec::new() })));
-        for (&other, state) in &mut self.links {
-            if other == link {
-                state.open.fetch.brought(blob, &part, now_us);
-            }
+        if let Some(open) = self.open_mut(link) {
+            let span_us = open.pace.room_us();
+            open.fetch.brought(blob, &part, now_us, span_us);
         }
         self.stirred.insert(link);
         self.blob_held(blob, held, out);

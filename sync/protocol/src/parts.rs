@@ -64,6 +64,14 @@ impl Parts {
         }
     }
 
+    /// Whether anything is given here changed: whoever cares is told of each blob anew.
+    pub(crate) fn look_again(&mut self, link: LinkId, out: &mut Vec<Effect>) {
+        for &blob in self.told.keys() {
+            self.asked.insert(blob, Ranges::none());
+            out.push(Effect::Blob(BlobEffect::Look { link, blob }));
+        }
+    }
+
     /// Classes in which something is owed.
     pub(crate) fn classes(&self) -> impl Iterator<Item = Class> {
         self.order.iter().map(BlobKey::class)
@@ -119,7 +127,8 @@ impl Protocol {
         if asked.is_empty() || !asked.minus(&held).is_empty() {
             tell(parts, link, blob, &held, out);
         }
-        parts.owe(blob, asked.and(&held));
+        let owed = parts.owed.get(&blob).cloned().unwrap_or_default();
+        parts.owe(blob, if asked.is_empty() { Ranges::none() } else { owed.or(&asked).and(&held) });
         self.stirred.insert(link);
     }
 

@@ -3,7 +3,7 @@
 use holdfast_domain::blob::{Attachment, BlobKey, Thumbnail};
 use holdfast_domain::clock::Hlc;
 use holdfast_domain::entry::Entry;
-use holdfast_domain::feed::{self, BlobBody, BodyError, ControlBody, MessageBody, RegisterBody, TrackBody};
+use holdfast_domain::feed::{self, BlobBody, BodyError, ControlBody, MessageBody, RecordRef, RegisterBody, TrackBody};
 use holdfast_domain::message::Message;
 use holdfast_domain::record::Patch;
 use holdfast_domain::scope::{Scope, StreamKind};
@@ -31,6 +31,7 @@ pub(crate) fn read(entry: &Entry) -> Result<(Vec<Patch>, Hlc), BodyError> {
         (StreamKind::Blob, Scope::Mission(mission)) => match feed::decode(&entry.body)? {
             BlobBody::V1 { written, id, bytes, media_type, name, attached_to, thumbnail, from } => {
                 let removed = None;
+                let attached_to = attached_to.and_then(|about: RecordRef| about.record());
                 // A small picture that no blob can be is none.
                 let thumbnail = thumbnail.filter(|thumbnail: &Thumbnail| thumbnail.key().is_sound());
                 let attachment = Attachment {

@@ -1,7 +1,7 @@
 //! Commands about attached files: attach, remove, fetch.
 
 use holdfast_domain::blob::{Attachment, AttachmentNew, BlobId, Thumbnail};
-use holdfast_domain::feed::{self, BlobBody};
+use holdfast_domain::feed::{self, BlobBody, RecordRef};
 use holdfast_domain::id::MissionId;
 use holdfast_domain::mission::MissionStatus;
 use holdfast_domain::ranges::Ranges;
@@ -136,7 +136,8 @@ fn stream_of(mission: MissionId) -> StreamId {
 }
 
 fn body_of(attachment: &Attachment) -> BlobBody {
-    let Attachment { id, bytes, media_type, name, attached_to, thumbnail, from, written, .. } = attachment.clone();
+    let Attachment { id, bytes, media_type, name, thumbnail, from, written, .. } = attachment.clone();
+    let attached_to = attachment.attached_to.as_ref().map(RecordRef::of);
     BlobBody::V1 { written, id, bytes, media_type, name, attached_to, thumbnail, from }
 }
 

@@ -8,7 +8,6 @@ use holdfast_domain::entry::{Digest, Entry, EntryKey};
 use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm, capability};
 use holdfast_domain::frontier::{Frontier, Mark};
 use holdfast_domain::identity::{AuthorId, Credential, DeviceId};
-use holdfast_domain::limits::BLOB_GROUP_BYTES;
 use holdfast_domain::ranges::Ranges;
 use holdfast_domain::scope::{Class, Family, StreamId};
 use holdfast_protocol::blob::{BlobEffect, BlobInput, PartRefused};
@@ -306,8 +305,8 @@ impl Node {
 
 /// Groups of a blob, whose bytes follow from its name; proofs are the store's matter.
 pub(crate) fn groups_of(blob: BlobKey, first: u32, count: u32) -> Vec<u8> {
-    let (start, end) = (blob.bytes_of(first), blob.bytes_of(first + count));
-    (start..end).map(|at| (at / BLOB_GROUP_BYTES) as u8 ^ at as u8 ^ blob.id.0[0]).collect()
+    let bytes = |group| (blob.bytes_of(group + 1) - blob.bytes_of(group)) as usize;
+    (first..first + count).flat_map(|group| vec![group as u8 ^ blob.id.0[0]; bytes(group)]).collect()
 }
 
 /// The bodies of a pack in the test's own raw form.
