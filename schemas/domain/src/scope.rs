@@ -83,9 +83,8 @@ impl StreamKind {
     pub fn family(self) -> Family {
         match self {
             Self::Board | Self::Roster => Family::Document,
-            Self::Control | Self::Message | Self::Track => Family::Feed,
+            Self::Control | Self::Message | Self::Track | Self::Blob => Family::Feed,
             Self::Latest => Family::Register,
-            Self::Blob => Family::Feed,
         }
     }
 
@@ -94,9 +93,8 @@ impl StreamKind {
         match self {
             Self::Control => Class::P0,
             Self::Latest => Class::P1,
-            Self::Board | Self::Roster | Self::Message => Class::P2,
+            Self::Board | Self::Roster | Self::Message | Self::Blob => Class::P2,
             Self::Track => Class::P4,
-            Self::Blob => Class::P2,
         }
     }
 

@@ -209,7 +209,7 @@ impl Core {
                 BlobInput::PartTaken { link, id, blob, groups, taken }
             }
             BlobEffect::Holder { device, blob, whole } => {
-                self.blob_holder(step, device, &blob, whole)?;
+                note_holder(step, device, &blob, whole)?;
                 return Ok(None);
             }
         };
@@ -232,6 +232,9 @@ impl Core {
             Ok(held) => {
                 step.dirty = true;
                 self.blobs.stored_bytes += blob.bytes_of(held.count()).saturating_sub(before);
+                if held.is_whole(blob.groups()) {
+                    step.arrived(blob)?;
+                }
                 Ok(Ok(held))
             }
             Err(PartFault::Forged) => Ok(Err(PartRefused::Forged)),
@@ -250,22 +253,6 @@ impl Core {
         step.txn.blob_drop(blob)?;
         step.dirty = true;
         self.settle_blob(step, blob.id)
-    }
-
-    fn blob_holder(
-        &mut self,
-        step: &mut Step<'_>,
-        device: DeviceId,
-        blob: &BlobKey,
-        whole: bool,
-    ) -> Result<(), StoreError> {
-        let known = step.store.blob_holders(blob)?.contains(&device);
-        // A peer's word about what is attached nowhere here is worth no row.
-        if known != whole && (!whole || !step.store.attachments_with(blob.id)?.is_empty()) {
-            step.txn.put_blob_holder(blob, device, whole)?;
-            step.dirty = true;
-        }
-        Ok(())
     }
 
     /// Makes room for so many bytes, if need be by letting go of files that others keep; or says why there is none.
@@ -370,8 +357,27 @@ impl Core {
     }
 }
 
+impl Step<'_> {
+    /// A blob is here whole: whoever follows the attachments it belongs to hears of it.
+    fn arrived(&mut self, blob: &BlobKey) -> Result<(), StoreError> {
+        let revs = self.txn.attachment_arrived(blob.id)?;
+        self.newest_rev = self.newest_rev.max(revs.into_iter().max());
+        Ok(())
+    }
+}
+
 /// The blobs of an attachment: itself, and its small picture (`true`).
 fn keys_of(attachment: &Attachment) -> Vec<(BlobKey, bool)> {
     let small = attachment.thumbnail.as_ref().map(Thumbnail::key).map(|key| (key, true));
     std::iter::once((attachment.key(), false)).chain(small).collect()
+}
+
+/// Remembers what a device said it holds. A peer's word about what is attached nowhere here is worth no row.
+fn note_holder(step: &mut Step<'_>, device: DeviceId, blob: &BlobKey, whole: bool) -> Result<(), StoreError> {
+    let known = step.store.blob_holders(blob)?.contains(&device);
+    if known != whole && (!whole || !step.store.attachments_with(blob.id)?.is_empty()) {
+        step.txn.put_blob_holder(blob, device, whole)?;
+        step.dirty = true;
+    }
+    Ok(())
 }

@@ -203,7 +203,9 @@ impl Protocol {
             return;
         }
         if let Some(open) = self.open_mut(link) {
-            while open.fetch.sought.len() < BLOBS_SOUGHT_MAX {
+            // On a narrow link a few questions at once keep it busy, and more would keep out what they are about.
+            let sought_max = if open.pace.is_narrow() { BLOBS_SOUGHT_MAX / 16 } else { BLOBS_SOUGHT_MAX };
+            while open.fetch.sought.len() < sought_max {
                 let Some((.., blob)) = open.fetch.unsought.pop_first() else { break };
                 open.fetch.sought.insert(blob);
                 out.push(send(link, Class::P3, FrameV1::BlobAsk(BlobAsk { blob, groups: Ranges::none() })));

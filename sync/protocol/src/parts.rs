@@ -107,8 +107,10 @@ impl Protocol {
         if !sound || !self.knows_blobs(link) {
             return self.close(link, Bye::BadFrame, out);
         }
-        let Some(open) = self.open_mut(link) else { return };
-        let parts = &mut open.push.parts;
+        let Some(state) = self.links.get_mut(&link) else { return };
+        // Who wants a blob has not all of it, whatever was heard before.
+        out.push(Effect::Blob(BlobEffect::Holder { device: state.device(), blob, whole: false }));
+        let parts = &mut state.open.push.parts;
         if !groups.is_empty() && !parts.owed.contains_key(&blob) && parts.owed.len() >= BLOBS_SERVED_MAX {
             return self.close(link, Bye::BadFrame, out);
         }

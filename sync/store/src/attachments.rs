@@ -12,7 +12,8 @@ use crate::cursor::Sort;
 use crate::error::StoreError;
 use crate::page::List;
 use crate::patches::Desk;
-use crate::rows::{from_json, number, one, sql, subject, to_json};
+use crate::rows::{all, from_json, number, one, sql, subject, to_json};
+use crate::store::Txn;
 use crate::views::{Views, item, of_mission};
 
 const ATTACHMENTS: List = List {
@@ -91,6 +92,25 @@ impl Desk<'_> {
                 thumbnail,
                 record,
             )
+        })
+    }
+}
+
+impl Txn<'_> {
+    /// A blob is here whole: gives the attachments that are it, or have it as their small picture, a revision each, so
+    /// that listeners hear of it. What they say has not changed.
+    pub fn attachment_arrived(&self, id: BlobId) -> Result<Vec<u64>, StoreError> {
+        self.write(|conn| {
+            let question = "SELECT id, mission FROM attachments WHERE id = ?1 AND record IS NOT NULL
+                            UNION SELECT id, mission FROM attachments WHERE thumbnail = ?1";
+            let names =
+                all(conn, question, [id.0], |row| Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, [u8; 16]>(1)?)))?;
+            let mut desk = Desk { conn, txn: self, revs: Vec::new() };
+            for (id, mission) in names {
+                let put = "UPDATE attachments SET rev = ?1 WHERE id = ?2 AND mission = ?3";
+                desk.change(put, |rev| (rev, id, mission))?;
+            }
+            Ok(desk.revs)
         })
     }
 }

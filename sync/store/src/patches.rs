@@ -59,8 +59,8 @@ impl Txn<'_> {
 /// Where the rows of one call are written, each change under a revision of its own.
 pub(crate) struct Desk<'a> {
     pub(crate) conn: &'a Connection,
-    txn: &'a Txn<'a>,
-    revs: Vec<u64>,
+    pub(crate) txn: &'a Txn<'a>,
+    pub(crate) revs: Vec<u64>,
 }
 
 impl Desk<'_> {

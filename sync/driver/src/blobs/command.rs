@@ -16,6 +16,9 @@ use holdfast_store::error::StoreError;
 use crate::blobs::{BlobCommand, BlobReply};
 use crate::engine::{Core, Step};
 
+/// That a file was used is written down so often at most, milliseconds: reading costs no commit.
+const USED_EVERY_MS: u64 = 3_600_000;
+
 type Answer = Result<BlobReply, Refusal>;
 
 impl Core {
@@ -25,8 +28,11 @@ impl Core {
             BlobCommand::Remove { mission, id } => self.detach(step, mission, id),
             BlobCommand::Fetch { mission, id } => self.fetch(step, mission, id),
             BlobCommand::Used(key) => {
-                step.txn.blob_used(&key, step.now.wall_ms)?;
-                step.dirty = true;
+                let used_ms = step.store.blob(&key)?.map_or(u64::MAX, |row| row.used_ms);
+                if step.now.wall_ms.saturating_sub(used_ms) > USED_EVERY_MS {
+                    step.txn.blob_used(&key, step.now.wall_ms)?;
+                    step.dirty = true;
+                }
                 Ok(Ok(BlobReply::Done))
             }
         }
@@ -55,6 +61,8 @@ impl Core {
         }
         for staged in std::iter::once(content).chain(thumbnail) {
             if let Err(refusal) = self.adopt(step, staged)? {
+                // What was taken into its place already belongs to nothing.
+                self.settle_blob(step, key.id)?;
                 return Ok(Err(refusal));
             }
         }
