@@ -43,8 +43,8 @@ fn rank(blob: BlobKey) -> Rank {
 pub(crate) struct Fetch {
     /// Wanted blobs of which the peer was not asked yet whether it has them.
     unsought: BTreeSet<Rank>,
-    /// Those of which it was asked and has not answered.
-    sought: BTreeSet<BlobKey>,
+    /// Those of which it was asked and has not answered, and since when, microseconds.
+    sought: BTreeMap<BlobKey, u64>,
     /// What it holds of wanted blobs, where that is anything.
     offers: BTreeMap<Rank, Ranges>,
     claims: BTreeMap<BlobKey, Claim>,
@@ -67,7 +67,7 @@ impl Default for Fetch {
     fn default() -> Self {
         Self {
             unsought: BTreeSet::new(),
-            sought: BTreeSet::new(),
+            sought: BTreeMap::new(),
             offers: BTreeMap::new(),
             claims: BTreeMap::new(),
             room: BLOB_CLAIM_GROUPS_FIRST,
@@ -155,7 +155,7 @@ impl Protocol {
         for (&link, state) in &mut self.links {
             state.open.fetch.forget(blob);
             if state.open.fetch.claims.remove(&blob).is_some() {
-                out.push(send(link, Class::P3, FrameV1::BlobAsk(BlobAsk { blob, groups: Ranges::none() })));
+                out.push(send(link, Class::P0, FrameV1::BlobAsk(BlobAsk { blob, groups: Ranges::none() })));
             }
         }
     }
@@ -168,7 +168,7 @@ impl Protocol {
         for (&link, state) in &mut self.links {
             if ended {
                 for blob in std::mem::take(&mut state.open.fetch.claims).into_keys() {
-                    out.push(send(link, Class::P3, FrameV1::BlobAsk(BlobAsk { blob, groups: Ranges::none() })));
+                    out.push(send(link, Class::P0, FrameV1::BlobAsk(BlobAsk { blob, groups: Ranges::none() })));
                 }
             }
             if turned {
@@ -207,8 +207,8 @@ impl Protocol {
             let sought_max = if open.pace.is_narrow() { BLOBS_SOUGHT_MAX / 16 } else { BLOBS_SOUGHT_MAX };
             while open.fetch.sought.len() < sought_max {
                 let Some((.., blob)) = open.fetch.unsought.pop_first() else { break };
-                open.fetch.sought.insert(blob);
-                out.push(send(link, Class::P3, FrameV1::BlobAsk(BlobAsk { blob, groups: Ranges::none() })));
+                open.fetch.sought.insert(blob, now_us);
+                out.push(send(link, Class::P0, FrameV1::BlobAsk(BlobAsk { blob, groups: Ranges::none() })));
             }
         }
         self.claim_more(now_us, link, out);
@@ -249,7 +249,7 @@ impl Protocol {
         for (blob, groups) in claims {
             let claim = open.fetch.claims.entry(blob).or_insert(Claim { groups: Ranges::none(), since_us: now_us });
             claim.groups = claim.groups.or(&groups);
-            out.push(send(link, Class::P3, FrameV1::BlobAsk(BlobAsk { blob, groups })));
+            out.push(send(link, Class::P0, FrameV1::BlobAsk(BlobAsk { blob, groups })));
         }
     }
 
@@ -259,7 +259,8 @@ impl Protocol {
         word % blob.groups().max(1)
     }
 
-    /// Lets go of what a peer promised and does not bring, where another has it.
+    /// Lets go of what a peer promised and does not bring, sooner where another has it; and asks again what it did not
+    /// answer.
     pub(crate) fn expire_claims(&mut self, now_us: u64, link: LinkId, out: &mut Vec<Effect>) {
         let Some(open) = self.links.get(&link).and_then(|state| state.open()) else { return };
         let late = open.fetch.claims.iter().filter(|(blob, claim)| {
@@ -270,10 +271,17 @@ impl Protocol {
                     offer.is_some_and(|offer| !offer.and(&claim.groups).is_empty())
                 })
             };
-            waited_us > open.pace.promise_us(blob.bytes_of(claim.groups.count().min(BLOB_PART_GROUPS_MAX)))
-                && elsewhere()
+            let promise_us = open.pace.promise_us(blob.bytes_of(claim.groups.count().min(BLOB_PART_GROUPS_MAX)));
+            waited_us > promise_us && (elsewhere() || waited_us > 4 * promise_us)
         });
         let late: Vec<BlobKey> = late.map(|(blob, _)| *blob).collect();
+        if let Some(open) = self.open_mut(link) {
+            let patience_us = 4 * open.pace.patience_us();
+            let unanswered =
+                open.fetch.sought.extract_if(.., |_, since_us| now_us.saturating_sub(*since_us) > patience_us);
+            let unanswered: Vec<Rank> = unanswered.map(|(blob, _)| rank(blob)).collect();
+            open.fetch.unsought.extend(unanswered);
+        }
         for blob in late {
             self.counters.one(counters::BLOB_CLAIMS_EXPIRED);
             let Some(open) = self.open_mut(link) else { return };
@@ -281,8 +289,8 @@ impl Protocol {
             open.fetch.room = 1;
             // It is offered again to this link only when the peer says so: others go first.
             open.fetch.offers.remove(&rank(blob));
-            out.push(send(link, Class::P3, FrameV1::BlobAsk(BlobAsk { blob, groups: Ranges::none() })));
-            open.fetch.sought.insert(blob);
+            out.push(send(link, Class::P0, FrameV1::BlobAsk(BlobAsk { blob, groups: Ranges::none() })));
+            open.fetch.sought.insert(blob, now_us);
             self.stirred.extend(self.links.keys());
         }
     }

@@ -216,3 +216,32 @@ fn when_room_is_short_only_what_others_keep_for_sure_is_let_go_of() {
     world.run_for_ms(10_000);
     assert_eq!(states(&world)[0].0, BlobState::Here);
 }
+
+#[test]
+fn a_hub_that_is_full_says_so_and_goes_on_once_there_is_room() {
+    let mut world = World::new(12);
+    world.blobs = BlobConfig { quota_bytes: 700_000, free_bytes_min: 0, ..BlobConfig::default() };
+    let hub = world.node("hub");
+    world.blobs = BlobConfig { free_bytes_min: 0, ..BlobConfig::default() };
+    let engine = world.node("engine-7");
+    world.link(engine, hub, Profile::LAN);
+    let story = Story::begin(&mut world, engine);
+    let first = attach(&mut world, engine, story.mission, &photo(600_000), &photo(6_000));
+    world.run_for_ms(10_000);
+    let second = attach(&mut world, engine, story.mission, &photo(610_000), &photo(6_100));
+    world.run_for_ms(10_000);
+    let Reply::Status(status) = world.ask(hub, Command::Status) else { panic!("a status") };
+    assert!(
+        status.blobs.full.as_ref().is_some_and(|full| full.contains("raise blob_quota_bytes")),
+        "{:?}",
+        status.blobs
+    );
+    assert!(status.blobs.bytes <= status.blobs.quota_bytes, "{:?}", status.blobs);
+    assert_eq!(shown(&world, hub, story.mission, first).expect("known").state, BlobState::Here, "a hub keeps all");
+    let remove = BlobCommand::Remove { mission: story.mission, id: first };
+    world.ask(engine, Command::Blob(Box::new(remove)));
+    world.run_for_ms(90_000);
+    assert_eq!(shown(&world, hub, story.mission, second).expect("known").state, BlobState::Here);
+    let Reply::Status(status) = world.ask(hub, Command::Status) else { panic!("a status") };
+    assert_eq!((status.blobs.full, status.blobs.wanted), (None, 0));
+}

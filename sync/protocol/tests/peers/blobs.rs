@@ -205,6 +205,31 @@ fn words_about_blobs_that_make_no_sense_close_the_link_and_change_nothing() {
 }
 
 #[test]
+fn a_question_that_is_not_answered_is_put_again() {
+    let mut victim = Node::new(1);
+    let photo = blob(7, 4);
+    victim.say(Input::Blob(BlobInput::Wanted { blob: photo, held: Ranges::none() }));
+    let mut puppet = Puppet::greet(&mut victim, 9);
+    let asked = |puppet: &Puppet| {
+        let groups = |frame: &FrameV1| if let FrameV1::BlobAsk(ask) = frame { Some(ask.groups.count()) } else { None };
+        puppet.heard.iter().filter_map(groups).collect::<Vec<u32>>()
+    };
+    assert_eq!(asked(&puppet), [0]);
+    for _ in 0..20 {
+        victim.now.mono_us += 1_000_000;
+        puppet.hear(victim.say(Input::Tick));
+    }
+    assert_eq!(asked(&puppet), [0, 0, 0], "every eight seconds or so");
+    puppet.say(&mut victim, FrameV1::BlobHave(BlobHave { blob: photo, groups: whole(photo) }));
+    assert_eq!(asked(&puppet), [0, 0, 0, 2]);
+    for _ in 0..120 {
+        victim.now.mono_us += 1_000_000;
+        puppet.hear(victim.say(Input::Tick));
+    }
+    assert_eq!(asked(&puppet)[4], 0, "a promise that is not kept is taken back and the question put again");
+}
+
+#[test]
 fn a_part_that_nobody_wants_is_passed_over() {
     let mut victim = Node::new(1);
     let mut puppet = Puppet::greet(&mut victim, 9);
