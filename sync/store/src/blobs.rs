@@ -72,6 +72,14 @@ pub(crate) struct Pending {
     dropped: Vec<BlobKey>,
 }
 
+impl Pending {
+    /// A blob comes whole in the step in which parts of it came, or in which it was let go of.
+    fn taken_back(&mut self, key: &BlobKey) {
+        self.written.remove(key);
+        self.dropped.retain(|dropped| dropped != key);
+    }
+}
+
 /// The blobs of a store.
 #[derive(Debug)]
 pub(crate) struct Blobs {
@@ -273,7 +281,7 @@ impl Txn<'_> {
             if before.as_ref().is_some_and(BlobRow::is_whole) {
                 return Ok(Ok(false));
             }
-            self.blobs().pending.borrow_mut().written.remove(&key);
+            self.blobs().pending.borrow_mut().taken_back(&key);
             if let Err(error) = staged.into_place() {
                 return Ok(Err(PartFault::Disk(error.to_string())));
             }
@@ -358,6 +366,7 @@ fn opened(key: &BlobKey, groups: (u32, u32), slice: &[u8]) -> Result<Vec<BaoCont
 impl Blobs {
     fn put(&self, key: &BlobKey, begun: bool, items: Vec<BaoContentItem>) -> std::io::Result<()> {
         let mut pending = self.pending.borrow_mut();
+        pending.dropped.retain(|dropped| dropped != key);
         let pair = match pending.written.entry(*key) {
             std::collections::btree_map::Entry::Occupied(pair) => pair.into_mut(),
             std::collections::btree_map::Entry::Vacant(place) => {

@@ -188,6 +188,25 @@ fn a_blob_let_go_of_leaves_no_file_and_only_once_that_is_committed() {
 }
 
 #[test]
+fn what_is_let_go_of_and_comes_again_in_one_step_is_here() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(&dir.path().join("holdfast.db")).expect("a store");
+    let key = adopt(&store, &content(100_000));
+    let staged = store.blob_room().stage(8, &content(100_000)).expect("a file");
+    let txn = store.begin().expect("a step");
+    txn.blob_drop(&key).expect("a row");
+    assert_eq!(txn.blob_adopt(staged, 1).expect("a row"), Ok(true));
+    txn.commit().expect("a commit");
+    assert_eq!(store.blob_room().content(&key).expect("here"), content(100_000));
+    let part = slice(&store, &key, 0, 1);
+    let txn = store.begin().expect("a step");
+    txn.blob_drop(&key).expect("a row");
+    txn.blob_part(&key, 0, 1, &part, 1).expect("a row").expect("a good part");
+    txn.commit().expect("a commit");
+    assert_eq!((held(&store, &key), slice(&store, &key, 0, 1)), (Ranges::below(1), part));
+}
+
+#[test]
 fn who_holds_what_and_what_was_decided_is_remembered() {
     let (store, key) = holder(&content(20_000));
     let txn = store.begin().expect("a step");

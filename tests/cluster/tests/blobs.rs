@@ -177,3 +177,34 @@ fn what_cannot_be_attached_is_refused_with_what_to_do_and_leaves_nothing() -> Re
     assert!(Program::Hub.call(&data, &["status"])?.contains("attachments   1 here"));
     Ok(())
 }
+
+#[test]
+fn messages_pass_a_photo_on_a_narrow_link() -> Result<()> {
+    let home = tempfile::tempdir()?;
+    let narrow = Profile { delay_ms: 100, rate_bps: Some(256_000), queue_bytes: 32 << 10, ..Profile::clear() };
+    let mut fleet = Fleet::found(home.path(), narrow)?;
+    let node = fleet.join("engine-7", &[0])?;
+    let mission = fleet.members[0].process.api.post("/missions", &json!({"name": "Harbour"}))?.ok()?;
+    let mission = format!("/missions/{}", mission["id"].as_str().context("an id")?);
+    fleet.converge(&[0, node], PATIENCE)?;
+    let (hub, engine) = (&fleet.members[0].process.api, &fleet.members[node].process.api);
+    let made = engine.upload(&format!("{mission}/blobs?name=roof.jpg"), "image/jpeg", &noise(500_000))?.ok()?;
+    let shown = format!("{mission}/blobs/{}", made["id"].as_str().context("an id")?);
+    until(hub, &shown, |shown| groups_here(shown) >= 4)?;
+    let mut worst = Duration::ZERO;
+    let mut count = 0;
+    while hub.get(&shown)?["state"] != "here" && count < 8 {
+        count += 1;
+        let start = Instant::now();
+        let sent = engine.post(&format!("{mission}/messages"), &json!({"text": "all well"}))?.ok()?;
+        let path = format!("{mission}/messages/{}", sent["id"].as_str().context("an id")?);
+        until(hub, &path, |message| message["text"] == "all well")?;
+        worst = worst.max(start.elapsed());
+        std::thread::sleep(Duration::from_millis(700));
+    }
+    println!("{count} messages beside a photo at 256 kbit/s, the slowest took {worst:?}");
+    assert!(count >= 5, "{count} messages");
+    assert!(worst < Duration::from_secs(4), "{worst:?}");
+    until(hub, &shown, |shown| shown["state"] == "here")?;
+    Ok(())
+}
