@@ -6,6 +6,7 @@ pub mod serve;
 pub mod setup;
 
 mod alert;
+mod blob;
 mod conflict;
 mod events;
 mod holders;
@@ -103,6 +104,9 @@ pub enum NodeCommand {
     /// What is kept of each stream, and what lies below a floor
     #[command(subcommand)]
     Retention(retention::Retention),
+    /// Files attached to missions
+    #[command(subcommand)]
+    Blob(blob::Blob),
     /// Follows changes as they come, one JSON object a line
     Events(events::Events),
     /// Prints completions for a shell
@@ -136,6 +140,7 @@ pub fn run(global: &Global, command: NodeCommand, extra: ExtraRoutes<'_>) -> any
         NodeCommand::Import(args) => import::run(global, args),
         NodeCommand::Parcel(args) => parcel::run(global, args),
         NodeCommand::Retention(args) => retention::run(global, &args),
+        NodeCommand::Blob(args) => blob::run(global, args),
         NodeCommand::Events(args) => events::run(global, &args),
         NodeCommand::Completions(args) => {
             shell::completions(&args);

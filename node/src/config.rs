@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use holdfast_domain::blob::BlobPolicy;
 use holdfast_driver::config::NodeConfig;
 use serde::{Deserialize, Serialize};
 
@@ -101,7 +102,7 @@ pub enum ConfigError {
 }
 
 /// What each field takes, for the message when it got something else.
-const ALLOWED: [(&str, &str); 26] = [
+const ALLOWED: [(&str, &str); 29] = [
     ("http_listen", "an IP address and port in quotes, such as \"127.0.0.1:7480\"; port 0 takes a free one"),
     ("http_remote", "true or false, without quotes"),
     ("http_hosts", "a list of host names, such as [\"node.example\"]"),
@@ -127,6 +128,9 @@ const ALLOWED: [(&str, &str); 26] = [
     ("generation_changes_max", "a number of changes from 10 to 50000"),
     ("generation_bytes_max", "bytes from 4096 to 2097152"),
     ("late_wait_s", "whole seconds"),
+    ("blob_policy", "\"all\", \"thumbnails\" or \"none\""),
+    ("blob_quota_bytes", "bytes without quotes, such as 2147483648"),
+    ("blob_free_bytes_min", "bytes without quotes, such as 268435456"),
     ("mdns_interfaces", "a list of interface names or addresses, such as [\"wlan0\"]"),
 ];
 
@@ -240,6 +244,15 @@ pub struct Overrides {
     /// Interface for mDNS, by name or address; may be repeated [default: every one but loopback]
     #[arg(long = "mdns-interface", env = "HOLDFAST_MDNS_INTERFACES", value_name = "NAME", value_delimiter = ',')]
     pub mdns_interfaces: Option<Vec<String>>,
+    /// Which attachments are fetched unasked: all, thumbnails or none [default: all]
+    #[arg(long, env = "HOLDFAST_BLOB_POLICY", value_name = "POLICY")]
+    pub blob_policy: Option<BlobPolicy>,
+    /// Bytes that attachments may take on disk [default: 2147483648]
+    #[arg(long, env = "HOLDFAST_BLOB_QUOTA_BYTES", value_name = "BYTES")]
+    pub blob_quota_bytes: Option<u64>,
+    /// Free bytes of the disk below which no attachment is taken [default: 268435456]
+    #[arg(long, env = "HOLDFAST_BLOB_FREE_BYTES_MIN", value_name = "BYTES")]
+    pub blob_free_bytes_min: Option<u64>,
 }
 
 fn put<T>(place: &mut T, value: Option<T>) {
@@ -266,6 +279,9 @@ impl Overrides {
         put(&mut sync.link_ceiling_bps, self.link_ceiling_bps.map(Some));
         put(&mut sync.mdns, self.mdns);
         put(&mut sync.mdns_interfaces, self.mdns_interfaces);
+        put(&mut sync.blob_policy, self.blob_policy);
+        put(&mut sync.blob_quota_bytes, self.blob_quota_bytes);
+        put(&mut sync.blob_free_bytes_min, self.blob_free_bytes_min);
     }
 }
 

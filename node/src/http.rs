@@ -3,6 +3,7 @@
 pub mod problem;
 
 mod alerts;
+mod blobs;
 mod conflicts;
 mod events;
 mod guard;
@@ -77,6 +78,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(imports::router())
         .merge(parcels::router())
         .merge(retention::router())
+        .merge(blobs::router())
         .merge(events::router());
     OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", resources)
 }

@@ -121,6 +121,12 @@ impl Client {
         self.read(request.header("content-type", kind).send(body))
     }
 
+    /// POST with a file, read as it is sent.
+    pub fn upload_file(&self, path: &str, kind: &str, file: std::fs::File) -> Result<Value> {
+        let request = self.agent.post(format!("{}{path}", self.base)).header("authorization", &self.token);
+        self.read(request.header("content-type", kind).send(file))
+    }
+
     /// POST with JSON, answered with the bytes of a file.
     pub fn download(&self, path: &str, body: &Value) -> Result<Vec<u8>> {
         let request = self.agent.post(format!("{}{path}", self.base)).header("authorization", &self.token);

@@ -30,6 +30,7 @@ pub(crate) fn status(global: &Global, _: &Status) -> Result<()> {
     println!("entries       {} ({} wait for a predecessor)", text(&status, "entries"), text(&status, "held"));
     println!("epoch         {}", text(&status, "epoch"));
     power(&status["power"]);
+    blobs(&status["blobs"]);
     for (scope, fingerprint) in status["scopes"].as_object().into_iter().flatten() {
         println!("scope         {scope}  {}", fingerprint.as_str().unwrap_or_default());
     }
@@ -70,6 +71,23 @@ fn power(power: &Value) {
     }
     if let Some(fault) = power["fault"].as_str() {
         println!("              WARNING: {fault}");
+    }
+}
+
+/// Files attached, and the room they take.
+fn blobs(blobs: &Value) {
+    let mib = |field: &str| blobs[field].as_u64().unwrap_or(0) >> 20;
+    println!(
+        "attachments   {} here, {} in part, {} wanted; {} of {} MiB (policy: {})",
+        text(blobs, "whole"),
+        text(blobs, "partial"),
+        text(blobs, "wanted"),
+        mib("bytes"),
+        mib("quota_bytes"),
+        text(blobs, "policy")
+    );
+    if let Some(full) = blobs["full"].as_str() {
+        println!("              WARNING: {full}");
     }
 }
 

@@ -117,5 +117,6 @@ fn labels(event: &LiveEvent) -> (u64, &'static str) {
         LiveEvent::Position(item) => (item.rev, "position"),
         LiveEvent::Conflict(item) => (item.rev, "conflict"),
         LiveEvent::Alert(item) => (item.rev, "alert"),
+        LiveEvent::Attachment(item) => (item.rev, "attachment"),
     }
 }

@@ -89,6 +89,14 @@ fn exposition(status: &NodeStatus, traffic: &Traffic) -> String {
     gauge("holdings_known", "Words of devices on what they hold of a scope.", summaries as f64);
     gauge("peers_connected", "Peers with a session.", connected as f64);
     gauge("epoch", "The epoch this node writes in.", f64::from(status.epoch));
+    gauge("blobs_bytes", "Bytes of attachments on disk.", status.blobs.bytes as f64);
+    gauge("blobs_quota_bytes", "Bytes that attachments may take.", status.blobs.quota_bytes as f64);
+    gauge("blobs_wanted", "Attachments that are being fetched or wait for a peer.", status.blobs.wanted as f64);
+    gauge(
+        "blobs_full",
+        "1 while nothing more is taken for want of room.",
+        f64::from(u8::from(status.blobs.full.is_some())),
+    );
     if let Some(percent) = status.power.percent {
         gauge("battery_percent", "Charge of the battery.", f64::from(percent));
     }

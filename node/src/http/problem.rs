@@ -54,6 +54,24 @@ pub enum ApiError {
     /// Not with this method.
     #[error("this path does not take this method; /api/v1/openapi.json lists what it takes")]
     NoMethod,
+    /// The attachment is known, its bytes are not here.
+    #[error(
+        "the bytes of attachment {id} are not on this node yet ({here} of {groups} parts are); ask for them with `blob fetch`, and wait until a node that has them is met"
+    )]
+    Elsewhere {
+        /// Its id.
+        id: String,
+        /// Parts that are here.
+        here: u32,
+        /// Parts it has.
+        groups: u32,
+    },
+    /// A range that the file does not have.
+    #[error("the file has {bytes} bytes; ask for a range within them")]
+    Range {
+        /// Its length.
+        bytes: u64,
+    },
     /// No such record here.
     #[error("there is no {kind} {id} here; list what there is, or wait until it has synced")]
     NotFound {
@@ -77,6 +95,8 @@ impl ApiError {
             Self::NoRoute => (StatusCode::NOT_FOUND, "no-route"),
             Self::NoMethod => (StatusCode::METHOD_NOT_ALLOWED, "no-method"),
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not-found"),
+            Self::Elsewhere { .. } => (StatusCode::CONFLICT, "elsewhere"),
+            Self::Range { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "range"),
         }
     }
 }
@@ -117,6 +137,7 @@ fn refusal_status(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::EpochChanging => (StatusCode::SERVICE_UNAVAILABLE, "epoch-changing"),
         Refusal::MayNot { .. } => (StatusCode::FORBIDDEN, "may-not"),
         Refusal::NotSaved { .. } => (StatusCode::INSUFFICIENT_STORAGE, "not-saved"),
+        Refusal::NoRoom { .. } => (StatusCode::INSUFFICIENT_STORAGE, "no-room"),
     }
 }
 

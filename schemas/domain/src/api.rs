@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::alert::Alert;
+use crate::blob::{Attachment, BlobsStatus};
 use crate::conflict::Conflict;
 use crate::edit::Outcome;
 use crate::frontier::Fingerprint;
@@ -74,6 +75,8 @@ pub enum LiveEvent {
     Conflict(Item<Conflict>),
     /// An alert was raised, acknowledged or called off.
     Alert(Item<Alert>),
+    /// A file was attached or removed.
+    Attachment(Item<Attachment>),
 }
 
 /// Fixes of a track with a cursor by time.
@@ -118,6 +121,8 @@ pub struct NodeStatus {
     pub summaries: BTreeMap<String, u64>,
     /// Peers known, connected or not.
     pub peers: Vec<PeerStatus>,
+    /// Files attached to missions, as far as this node keeps them.
+    pub blobs: BlobsStatus,
     /// Counters since the start, by name, as in `/metrics`.
     pub counters: BTreeMap<String, u64>,
 }

@@ -4,12 +4,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::alert::{AlertArea, Response, Severity};
+use crate::blob::{BlobId, Thumbnail};
 use crate::clock::Hlc;
 use crate::floor::Floor;
 use crate::holders::Held;
 use crate::id::{AlertId, MessageId, UnitId};
 use crate::identity::DeviceCredential;
 use crate::message::Channel;
+use crate::record::RecordId;
 use crate::track::Fix;
 
 /// A body in a `message` feed.
@@ -133,6 +135,58 @@ pub enum HoldsBody {
         said: Hlc,
         /// What it holds.
         held: Held,
+    },
+}
+
+/// A record named in a body: by the word of its kind, so that a kind of a later version harms nobody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordRef {
+    /// The word of [`RecordId::kind`].
+    pub kind: String,
+    /// The bytes of its id.
+    pub id: [u8; 16],
+}
+
+impl RecordRef {
+    /// Names a record.
+    pub fn of(record: &RecordId) -> Self {
+        Self { kind: record.kind().to_owned(), id: *record.as_bytes() }
+    }
+
+    /// The record, if its kind is known here.
+    pub fn record(&self) -> Option<RecordId> {
+        RecordId::from_parts(&self.kind, self.id)
+    }
+}
+
+/// A body in a `blob` feed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BlobBody {
+    /// A file was attached. Its bytes travel apart, to those who want them.
+    V1 {
+        /// When, hybrid time.
+        written: Hlc,
+        /// BLAKE3 of the bytes.
+        id: BlobId,
+        /// How many there are.
+        bytes: u64,
+        /// What it is, such as `image/jpeg`.
+        media_type: String,
+        /// Its file name.
+        name: String,
+        /// The record it is attached to.
+        attached_to: Option<RecordRef>,
+        /// A small picture of it.
+        thumbnail: Option<Thumbnail>,
+        /// Name of the sender's device.
+        from: String,
+    },
+    /// An attachment was removed; nobody keeps its bytes.
+    RemovedV1 {
+        /// When, hybrid time.
+        written: Hlc,
+        /// Which.
+        id: BlobId,
     },
 }
 

@@ -5,10 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::blob::BlobKey;
 use crate::entry::{ShortDigest, Signature};
 use crate::frontier::{Fingerprint, Head, Mark};
 use crate::identity::{AuthorId, Credential, OrgId};
 use crate::limits::FRAME_BYTES_MAX;
+use crate::ranges::Ranges;
 use crate::scope::{Scope, StreamId, StreamKind};
 
 /// One connection with a peer, numbered by whoever owns the connections; never reused within a run.
@@ -46,6 +48,12 @@ pub enum FrameV1 {
     Flow(Flow),
     /// The rest of a frame whose beginning you have from an earlier connection.
     Rest(Rest),
+    /// What I hold of a blob.
+    BlobHave(BlobHave),
+    /// What I want of a blob.
+    BlobAsk(BlobAsk),
+    /// A part of a blob.
+    BlobPart(BlobPart),
 }
 
 /// First frame each way: who I am and what I hold, in as few words as the peer needs.
@@ -124,6 +132,8 @@ pub struct Rest {
 pub mod capability {
     /// Can unpack [`super::PackForm::Bundle`].
     pub const BUNDLE: u32 = 1;
+    /// Knows the frames of blobs.
+    pub const BLOBS: u32 = 2;
 }
 
 /// Heads of one scope: what changed since the base that the peer named, or of a scope whose fingerprints differ, or what
@@ -230,6 +240,40 @@ pub struct Ask {
     pub author: AuthorId,
     /// From this number on.
     pub first: u64,
+}
+
+/// What I hold of a blob that you asked for, now or earlier in the session, or that you gave me a part of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlobHave {
+    /// The blob.
+    pub blob: BlobKey,
+    /// Its groups that are here, verified and durable; empty if there is nothing for you.
+    pub groups: Ranges,
+}
+
+/// Send me these groups of a blob, too. Without groups: send nothing more of it, and tell me what you have. It is answered
+/// by [`BlobPart`]s, and by a [`BlobHave`] where some of it is not here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlobAsk {
+    /// The blob.
+    pub blob: BlobKey,
+    /// The groups wanted from you, beside those asked for before.
+    pub groups: Ranges,
+}
+
+/// Groups of a blob in a row, with the hashes that lead from them to the blob's name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlobPart {
+    /// A number as of [`Pack::id`]; an [`Ack`] names it once the part is dealt with.
+    pub id: u32,
+    /// The blob.
+    pub blob: BlobKey,
+    /// The first group.
+    pub first: u32,
+    /// How many groups.
+    pub count: u32,
+    /// The groups and their hashes as bao lays out a slice, chunk groups of 16 KiB.
+    pub slice: Vec<u8>,
 }
 
 /// Why a session ends.

@@ -16,6 +16,7 @@ pub mod scope;
 
 pub mod alert;
 pub mod api;
+pub mod blob;
 pub mod conflict;
 pub mod edit;
 pub mod feed;
@@ -28,6 +29,7 @@ pub mod mission;
 pub mod parcel;
 pub mod power;
 pub mod query;
+pub mod ranges;
 pub mod record;
 pub mod refusal;
 pub mod retention;

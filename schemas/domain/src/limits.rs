@@ -181,3 +181,38 @@ pub const DELETED_KEPT_MS: u64 = 30 * 24 * 3600 * 1000;
 /// Requests to fill one and the same gap in a session: a peer that has dropped the entries cannot fill it, however often
 /// it is asked, and the floor that explains it may be on its way.
 pub const GAP_ASKS_MAX: u32 = 4;
+/// A blob is verified, stored and asked for in groups of so many bytes: hashes take 0.4 % beside them, and one group is
+/// what the slowest link carries in a quarter of a minute.
+pub const BLOB_GROUP_BYTES: u64 = 16 << 10;
+/// Largest blob: half an hour of video of a helmet camera, or a map of a region.
+pub const BLOB_BYTES_MAX: u64 = 512 << 20;
+/// Blobs of at most this many bytes travel in the class of thumbnails: one group.
+pub const BLOB_SMALL_BYTES_MAX: u64 = BLOB_GROUP_BYTES;
+/// Largest small picture that this node makes: a second and a half at 64 kbit/s.
+pub const THUMBNAIL_BYTES_MAX: usize = 8 << 10;
+/// Longer side of a small picture, pixels.
+pub const THUMBNAIL_SIDE_PIXELS: u32 = 160;
+/// Memory that decoding a picture may take, bytes: a photo of 24 megapixels. A bomb gets no small picture.
+pub const PICTURE_DECODE_BYTES_MAX: u64 = 96 << 20;
+/// Largest side of a picture that gets a small one, pixels.
+pub const PICTURE_SIDE_PIXELS_MAX: u32 = 16_384;
+/// Groups in one part: what fits a frame with its hashes, with room.
+pub const BLOB_PART_GROUPS_MAX: u32 = 32;
+/// Ranges that a frame may name of a blob: beyond it they are told in halves.
+pub const BLOB_RANGES_MAX: usize = 512;
+/// Blobs of which one link is asked at once whether its peer holds them.
+pub const BLOBS_SOUGHT_MAX: usize = 64;
+/// Blobs a peer may want of one link; past it the link is closed. Twice what an honest one asks for.
+pub const BLOBS_SERVED_MAX: usize = 256;
+/// Blobs of which a peer is told how much is here, per link; past it the one it asked for longest ago is forgotten.
+pub const BLOB_INTERESTS_MAX: usize = 4_096;
+/// Groups promised by one link at once, at first: two seconds at 128 kbit/s.
+pub const BLOB_CLAIM_GROUPS_FIRST: u32 = 2;
+/// The same at most: 2 MiB, a round trip of a fast and long link.
+pub const BLOB_CLAIM_GROUPS_MAX: u32 = 128;
+/// Blobs that are fetched at once; the others wait. Each takes some hundred bytes of memory.
+pub const BLOBS_WANTED_MAX: usize = 65_536;
+/// What blobs may take on disk unless the settings say otherwise.
+pub const BLOB_QUOTA_BYTES_DEFAULT: u64 = 2 << 30;
+/// Free bytes of the disk below which no blob is taken, unless the settings say otherwise: the database needs room too.
+pub const BLOB_FREE_BYTES_MIN_DEFAULT: u64 = 256 << 20;

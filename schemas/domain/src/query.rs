@@ -6,6 +6,7 @@ use crate::id::{IncidentId, UnitId};
 use crate::incident::IncidentStatus;
 use crate::limits::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX};
 use crate::message::Channel;
+use crate::record::RecordId;
 use crate::task::TaskStatus;
 use crate::unit::UnitStatus;
 
@@ -89,6 +90,15 @@ pub struct MessageFilter {
 pub struct AlertFilter {
     /// Only those that stand at this time, Unix milliseconds: neither cancelled nor past their end.
     pub open_at_ms: Option<u64>,
+}
+
+/// Which attachments: newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AttachmentFilter {
+    /// Only those of this record; all if `None`.
+    pub attached_to: Option<RecordId>,
+    /// Removed ones too.
+    pub removed: bool,
 }
 
 /// Which fixes of a track: oldest first.

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::alert::{Alert, AlertWord};
+use crate::blob::{Attachment, BlobId};
+use crate::clock::Hlc;
 use crate::conflict::Conflict;
 use crate::id::{AlertId, IncidentId, MessageId, MissionId, TaskId, UnitId};
 use crate::identity::DeviceCredential;
@@ -192,4 +194,15 @@ pub enum Patch {
     AlertAcknowledged(AlertWord),
     /// An alert was called off by somebody who may or may not.
     AlertCancelled(AlertWord),
+    /// The attachment, as far as this report goes; the store keeps the newer of two.
+    Attachment(Attachment),
+    /// The attachment was removed.
+    AttachmentRemoved {
+        /// The mission.
+        mission: MissionId,
+        /// Which.
+        id: BlobId,
+        /// When, hybrid time.
+        written: Hlc,
+    },
 }

@@ -93,4 +93,10 @@ pub enum Refusal {
         /// What the disk or database said.
         fault: String,
     },
+    /// There is no room for the file. Nothing was changed.
+    #[error("there is no room for the file: {fault}")]
+    NoRoom {
+        /// What is full, and what to do.
+        fault: String,
+    },
 }

@@ -61,6 +61,8 @@ pub enum StreamKind {
     Latest = 5,
     /// Feed: alerts, their acknowledgements and cancellations.
     Alert = 6,
+    /// Feed: attachments, whose bytes travel apart from it.
+    Blob = 7,
     /// Registers: what each device holds of the scope, in short; only the newest of an author is kept.
     Holds = 8,
 }
@@ -78,8 +80,17 @@ pub enum Family {
 
 impl StreamKind {
     /// Every kind, in the order of its code.
-    pub const ALL: [Self; 8] =
-        [Self::Board, Self::Roster, Self::Control, Self::Message, Self::Track, Self::Latest, Self::Alert, Self::Holds];
+    pub const ALL: [Self; 9] = [
+        Self::Board,
+        Self::Roster,
+        Self::Control,
+        Self::Message,
+        Self::Track,
+        Self::Latest,
+        Self::Alert,
+        Self::Blob,
+        Self::Holds,
+    ];
 
     /// The code on the wire and on disk.
     pub fn code(self) -> u8 {
@@ -95,7 +106,7 @@ impl StreamKind {
     pub fn family(self) -> Family {
         match self {
             Self::Board | Self::Roster => Family::Document,
-            Self::Control | Self::Message | Self::Track | Self::Alert => Family::Feed,
+            Self::Control | Self::Message | Self::Track | Self::Alert | Self::Blob => Family::Feed,
             Self::Latest | Self::Holds => Family::Register,
         }
     }
@@ -105,7 +116,7 @@ impl StreamKind {
         match self {
             Self::Control | Self::Alert => Class::P0,
             Self::Latest => Class::P1,
-            Self::Board | Self::Roster | Self::Message => Class::P2,
+            Self::Board | Self::Roster | Self::Message | Self::Blob => Class::P2,
             // Below what it tells of: it must never keep an order waiting.
             Self::Holds => Class::P3,
             Self::Track => Class::P4,
@@ -123,6 +134,7 @@ impl StreamKind {
             Self::Latest => "latest",
             Self::Alert => "alert",
             Self::Holds => "holds",
+            Self::Blob => "blob",
         }
     }
 }

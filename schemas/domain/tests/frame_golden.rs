@@ -3,13 +3,16 @@
 #![allow(clippy::needless_raw_string_hashes, reason = "expect-test writes them when it updates the bytes")]
 
 use expect_test::{Expect, expect};
+use holdfast_domain::blob::{BlobId, BlobKey};
 use holdfast_domain::entry::{ShortDigest, Signature};
 use holdfast_domain::frame::{
-    Ack, Ask, Bye, Flow, Frame, FrameV1, Greeting, Heads, Pack, PackForm, PackRange, Partial, Rest, capability,
+    Ack, Ask, BlobAsk, BlobHave, BlobPart, Bye, Flow, Frame, FrameV1, Greeting, Heads, Pack, PackForm, PackRange,
+    Partial, Rest, capability,
 };
 use holdfast_domain::frontier::{Fingerprint, Head, Mark};
 use holdfast_domain::id::MissionId;
 use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, DeviceRole, OrgId, PublicKey};
+use holdfast_domain::ranges::Ranges;
 use holdfast_domain::scope::{Scope, StreamId, StreamKind};
 
 /// Compares the frame's bytes, 32 to a line, and that they read back as the same frame.
@@ -234,5 +237,28 @@ fn every_kind_and_form_by_its_number() {
         let pack = Pack { id: 0, stream, credentials: Vec::new(), ranges: Vec::new(), form, payload: Vec::new() };
         Frame::V1(FrameV1::Pack(pack)).encode()[7]
     });
-    expect!["[0, 1, 2, 3, 4, 5, 6, 7] [0, 1, 2]"].assert_eq(&format!("{kinds:?} {forms:?}"));
+    expect!["[0, 1, 2, 3, 4, 5, 6, 7, 8] [0, 1, 2]"].assert_eq(&format!("{kinds:?} {forms:?}"));
+}
+
+#[test]
+fn words_about_blobs() {
+    let blob = BlobKey { id: BlobId([0x60; 32]), bytes: 900_000 };
+    check(
+        FrameV1::BlobHave(BlobHave { blob, groups: Ranges::below(3).or(&Ranges::span(40, 55)) }),
+        &expect![[r#"
+        0009606060606060606060606060606060606060606060606060606060606060
+        6060a0f7360200032837"#]],
+    );
+    check(
+        FrameV1::BlobAsk(BlobAsk { blob, groups: Ranges::none() }),
+        &expect![[r#"
+        000a606060606060606060606060606060606060606060606060606060606060
+        6060a0f73600"#]],
+    );
+    check(
+        FrameV1::BlobPart(BlobPart { id: 300, blob, first: 40, count: 2, slice: vec![1, 2, 3] }),
+        &expect![[r#"
+        000bac0260606060606060606060606060606060606060606060606060606060
+        60606060a0f736280203010203"#]],
+    );
 }

@@ -9,6 +9,7 @@ use holdfast_domain::alert::{Alert, AlertAck, AlertCancel, AlertDetail, AlertNew
 use holdfast_domain::api::{
     DoctorReport, ImportReport, Invitation, InvitationNew, Item, LiveEvent, NodeStatus, Outcomes, PeerStatus, Problem,
 };
+use holdfast_domain::blob::{Attachment, AttachmentShown};
 use holdfast_domain::conflict::Conflict;
 use holdfast_domain::edit::{Outcome, Resolution};
 use holdfast_domain::holders::{Holders, ScopeHolder};
@@ -106,9 +107,12 @@ fn documents() -> BTreeMap<&'static str, Value> {
         definition::<UnitPosition>(),
         definition::<Conflict>(),
         definition::<Alert>(),
+        definition::<Attachment>(),
     ]
     .concat();
     BTreeMap::from([
+        ("attachment", document::<Attachment>()),
+        ("attachment_shown", document::<AttachmentShown>()),
         ("mission", document::<Mission>()),
         ("mission_new", document::<MissionNew>()),
         ("mission_change", document::<MissionChange>()),

@@ -254,6 +254,7 @@ fn codes_of_streams_never_change() {
         4 track Feed P4
         5 latest Register P1
         6 alert Feed P0
+        7 blob Feed P2
         8 holds Register P3
     "#]]
     .assert_eq(&table.concat());

@@ -50,7 +50,8 @@ impl Core {
         self.clock.observe(merged.newest, step.now);
         *self.counters.entry("entries_admitted").or_default() += entries.len() as u64;
         *self.counters.entry("entries_unreadable").or_default() += merged.unreadable;
-        step.show(&merged.patches)
+        step.show(&merged.patches)?;
+        self.blob_news(step, &merged.patches)
     }
 
     fn quarantine(&mut self, step: &mut Step<'_>, key: EntryKey, reason: &str) -> Result<(), StoreError> {

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 
+use holdfast_domain::blob::BlobPolicy;
 use holdfast_transport::peers::PeerAddress;
 use holdfast_transport::profile::LinkProfile;
 use serde::{Deserialize, Serialize};
 
+use crate::blobs::BlobConfig;
 use crate::retention::Retention;
 
 /// Settings of a node. Every field has a safe default.
@@ -34,10 +36,18 @@ pub struct NodeConfig {
     pub mdns: bool,
     /// Interfaces for mDNS, by name or address; empty: every one but loopback.
     pub mdns_interfaces: Vec<String>,
+    /// Which attachments are fetched unasked: `all`, `thumbnails` or `none`. Default `all`. A hub fetches all.
+    pub blob_policy: BlobPolicy,
+    /// Bytes that attachments may take on disk, from 16 MiB. Default 2 GiB. When they are reached, files go that are kept
+    /// elsewhere for sure; where there is none, nothing more is taken.
+    pub blob_quota_bytes: u64,
+    /// Free bytes of the disk below which no attachment is taken. Default 256 MiB: the database needs room, too.
+    pub blob_free_bytes_min: u64,
 }
 
 impl Default for NodeConfig {
     fn default() -> Self {
+        let blobs = BlobConfig::default();
         Self {
             peer_listen: SocketAddr::from(([127, 0, 0, 1], 7400)),
             enrol_listen: SocketAddr::from(([127, 0, 0, 1], 7401)),
@@ -49,6 +59,9 @@ impl Default for NodeConfig {
             retention: Retention::default(),
             mdns: false,
             mdns_interfaces: Vec::new(),
+            blob_policy: blobs.policy,
+            blob_quota_bytes: blobs.quota_bytes,
+            blob_free_bytes_min: blobs.free_bytes_min,
         }
     }
 }
@@ -65,6 +78,8 @@ pub struct BadSetting {
 
 /// Below this not even a handshake gets through in reasonable time.
 const LINK_CEILING_BPS_MIN: u64 = 1_000;
+/// Below this not even the small pictures of a mission fit.
+const BLOB_QUOTA_BYTES_MIN: u64 = 16 << 20;
 
 impl NodeConfig {
     /// Whether the values can stand.
@@ -72,6 +87,7 @@ impl NodeConfig {
         self.profile()?;
         self.peer_addresses()?;
         self.retention.check()?;
+        self.blobs()?;
         match self.link_ceiling_bps {
             Some(bps) if bps < LINK_CEILING_BPS_MIN => Err(BadSetting {
                 field: "link_ceiling_bps",
@@ -87,6 +103,18 @@ impl NodeConfig {
             name.parse().map_err(bad)
         };
         self.link_profile.as_ref().map(parse).transpose()
+    }
+
+    pub(crate) fn blobs(&self) -> Result<BlobConfig, BadSetting> {
+        if self.blob_quota_bytes < BLOB_QUOTA_BYTES_MIN {
+            let fault = format!("is {}; give at least {BLOB_QUOTA_BYTES_MIN} bytes (16 MiB)", self.blob_quota_bytes);
+            return Err(BadSetting { field: "blob_quota_bytes", fault });
+        }
+        Ok(BlobConfig {
+            policy: self.blob_policy,
+            quota_bytes: self.blob_quota_bytes,
+            free_bytes_min: self.blob_free_bytes_min,
+        })
     }
 
     pub(crate) fn peer_addresses(&self) -> Result<Vec<PeerAddress>, BadSetting> {

@@ -12,6 +12,7 @@ use holdfast_store::error::StoreError;
 use holdfast_transport::learned::Whereabouts;
 
 use crate::authority::Enrolled;
+use crate::blobs::BlobReply;
 use crate::event::Ticket;
 use crate::parcel::steps::ParcelAnswer;
 
@@ -40,6 +41,8 @@ pub enum Reply {
     Rolled(Result<u32, Refusal>),
     /// To [`crate::event::Command::Retention`].
     Retention(RetentionStatus),
+    /// To [`crate::event::Command::Blob`].
+    Blob(Result<BlobReply, Refusal>),
     /// To any command: the disk refused, nothing was changed.
     NotSaved(Refusal),
 }

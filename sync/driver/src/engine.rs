@@ -22,6 +22,7 @@ use holdfast_transport::identity::Authority;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use crate::blobs::{BlobConfig, Blobs};
 use crate::documents::Documents;
 use crate::effect::{Effect, Notice, Reply};
 use crate::event::{Command, Event, Ticket};
@@ -48,6 +49,8 @@ pub struct EngineConfig {
     pub floor_ms: u64,
     /// How long things are kept, and when documents roll.
     pub retention: Retention,
+    /// Which attachments to fetch, and how much room they may take.
+    pub blobs: BlobConfig,
 }
 
 /// The engine. Calls of [`Engine::step`] are the only way in; `now` must not fall in its monotonic part.
@@ -76,6 +79,7 @@ pub(crate) struct Core {
     pub(crate) power: PowerStatus,
     /// When each device last said where it is reached.
     pub(crate) reached: BTreeMap<DeviceId, Hlc>,
+    pub(crate) blobs: Blobs,
 }
 
 /// What a pack is to hold.
@@ -191,6 +195,7 @@ impl Engine {
                     core.tell_holdings(&mut step)?;
                     core.seal_tracks(&mut step)?;
                     core.say(&mut step, Input::Tick)?;
+                    core.blobs_tick(&mut step)?;
                 }
                 Event::Command(ticket, Command::Doctor) => examined.push(ticket),
                 Event::Command(ticket, command) => core.command(&mut step, ticket, command)?,
@@ -282,7 +287,7 @@ impl Core {
         let peers = Peers::load(store)?;
         let floors = Floors::load(store)?;
         let protocol = speak(store, &config, &credential, &peers, &floors, now)?;
-        Ok(Self {
+        let mut core = Self {
             floors,
             credential,
             clock: Clock::new(floor),
@@ -297,8 +302,11 @@ impl Core {
             counters: BTreeMap::new(),
             power: PowerStatus::default(),
             reached: BTreeMap::new(),
+            blobs: Blobs::new(store)?,
             config,
-        })
+        };
+        core.want_blobs(store, now)?;
+        Ok(core)
     }
 
     fn reload(&mut self, store: &Store, now: Now) -> Result<(), StoreError> {
@@ -314,7 +322,8 @@ impl Core {
         self.telling = Telling::default();
         self.marks.clear();
         self.protocol.handle(now, Input::Spend { bulk_every_s: self.power.policy.bulk_every_s });
-        Ok(())
+        self.blobs = Blobs::new(store)?;
+        self.want_blobs(store, now)
     }
 
     /// Hands one input to the protocol and does at once what needs no commit of its own; the rest waits in `step`.
@@ -363,6 +372,7 @@ impl Core {
                 // What this step has written so far is covered by the mark as well, but the step may go on.
                 self.marks.push((mark, step.grown_before));
             }
+            Said::Blob(effect) => inputs.extend(self.obey_blob(step, effect)?),
             Said::Close { link, reason } => {
                 if reason.is_guilt() {
                     step.notice(Notice::PeerRefused { device: self.peers.device_of(link), reason });
@@ -479,6 +489,7 @@ impl Core {
             Command::Power(power) => {
                 self.power = *power;
                 self.say(step, Input::Spend { bulk_every_s: self.power.policy.bulk_every_s })?;
+                self.say(step, self.blob_traffic())?;
                 Reply::Done(Ok(()))
             }
             Command::Reachable(addresses) => {
@@ -489,6 +500,7 @@ impl Core {
             Command::Roll { stream } => Reply::Rolled(self.roll_asked(step, stream)?),
             Command::Floor { stream } => Reply::Rolled(self.floor_asked(step, stream)?),
             Command::Retention => Reply::Retention(self.retention_status(step.store, step.now)?),
+            Command::Blob(command) => Reply::Blob(self.blob_command(step, *command)?),
             Command::Doctor => return Ok(()),
         };
         step.reply(ticket, reply);

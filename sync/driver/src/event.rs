@@ -9,6 +9,7 @@ use holdfast_domain::power::PowerStatus;
 use holdfast_domain::record::RecordId;
 use holdfast_domain::scope::StreamId;
 
+use crate::blobs::BlobCommand;
 use crate::parcel::steps::ParcelStep;
 
 /// Names a command until its reply.
@@ -118,6 +119,8 @@ pub enum Command {
     },
     /// What is kept of each stream, and why?
     Retention,
+    /// Attach, remove or fetch a file.
+    Blob(Box<BlobCommand>),
 }
 
 /// Conditions on edits.

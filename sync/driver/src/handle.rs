@@ -14,6 +14,7 @@ use holdfast_domain::record::RecordId;
 use holdfast_domain::refusal::Refusal;
 use holdfast_domain::retention::{FloorLaid, FloorNew, RetentionStatus};
 use holdfast_domain::scope::{Family, Scope, StreamId};
+use holdfast_store::blobs::room::Room;
 use holdfast_store::error::StoreError;
 use holdfast_store::views::Views;
 use holdfast_transport::endpoint::Transport;
@@ -72,6 +73,7 @@ pub struct Handle {
     pub(crate) enrol_address: Option<String>,
     pub(crate) authority: Option<holdfast_domain::identity::PublicKey>,
     pub(crate) parcels: Arc<ParcelReader>,
+    pub(crate) blob_room: Room,
 }
 
 /// Read connections, opened as needed and kept for the next question.
@@ -104,7 +106,7 @@ impl Readers {
 }
 
 impl Handle {
-    async fn call(&self, command: Command) -> Result<Reply, Failed> {
+    pub(crate) async fn call(&self, command: Command) -> Result<Reply, Failed> {
         let (reply, answer) = oneshot::channel();
         self.commands.try_send((command, reply)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Failed::Busy,

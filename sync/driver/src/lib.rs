@@ -15,6 +15,7 @@ pub mod run;
 
 mod admit;
 pub mod authority;
+pub mod blobs;
 mod clock;
 mod doctor;
 mod documents;

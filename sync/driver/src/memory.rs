@@ -30,7 +30,7 @@ pub(crate) fn speak(
             authority: config.authority_key,
             device: config.device.device(),
             credential: credential.clone(),
-            capabilities: capability::BUNDLE,
+            capabilities: capability::BUNDLE | capability::BLOBS,
         },
         Memory {
             heads: store.heads()?.into_iter().map(held_head).collect(),

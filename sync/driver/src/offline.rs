@@ -4,6 +4,7 @@ use holdfast_domain::id::MissionId;
 use holdfast_domain::parcel::{ParcelContents, ParcelImported, ParcelNew};
 use holdfast_domain::query::PageRequest;
 
+use crate::blobs::BlobConfig;
 use crate::clock::SystemClock;
 use crate::effect::{Effect, Reply};
 use crate::engine::Engine;
@@ -44,7 +45,8 @@ impl Offline {
         let clock = SystemClock::start();
         let reader = parcel_reader(dir)?;
         let (key, membership) = member(dir)?;
-        let engine = open_engine(dir, &key, &membership, None, Retention::default(), clock.now())?;
+        let settings = (Retention::default(), BlobConfig::default());
+        let engine = open_engine(dir, &key, &membership, None, settings, clock.now())?;
         Ok(Self { engine, clock, reader, tickets: 0 })
     }
 

@@ -197,6 +197,7 @@ impl Core {
                 .map(|(scope, held)| (scope.to_string(), held.heads_of(StreamKind::Holds).count() as u64))
                 .collect(),
             peers,
+            blobs: self.blobs_status(store)?,
             counters,
         })
     }

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::authority::Enrolled;
+use crate::blobs::BlobConfig;
 use crate::clock::SystemClock;
 use crate::config::{BadSetting, NodeConfig};
 use crate::effect::{Effect, Notice, Reply};
@@ -214,7 +215,8 @@ pub async fn start(dir: &DataDir, config: NodeConfig) -> Result<Running, StartEr
     let (key, membership) = member(dir)?;
     let authority = dir.authority().exists().then(|| Authority::load(&dir.authority())).transpose()?;
     let clock = SystemClock::start();
-    let mut engine = open_engine(dir, &key, &membership, authority.clone(), config.retention.clone(), clock.now())?;
+    let settings = (config.retention.clone(), config.blobs()?);
+    let mut engine = open_engine(dir, &key, &membership, authority.clone(), settings, clock.now())?;
     let (transport, links) = Transport::bind(transport_config(dir, &config, &engine)?, &key, &membership)?;
     engine.whereabouts()?.into_iter().for_each(|whereabouts| transport.learn(whereabouts));
     let peer_address = transport.local_addr();
@@ -236,6 +238,7 @@ pub async fn start(dir: &DataDir, config: NodeConfig) -> Result<Running, StartEr
             .map(|address| config.enrol_advertise.clone().unwrap_or_else(|| address.to_string())),
         authority: authority.as_ref().map(Authority::public),
         parcels: Arc::new(parcel_reader(dir)?),
+        blob_room: engine.store().blob_room().clone(),
     };
     let (stop, stopped) = oneshot::channel();
     let node = Loop {
@@ -270,7 +273,7 @@ pub(crate) fn open_engine(
     key: &DeviceKey,
     membership: &Membership,
     authority: Option<Authority>,
-    retention: Retention,
+    (retention, blobs): (Retention, BlobConfig),
     now: Now,
 ) -> Result<Engine, StartError> {
     let mut seed = [0; 32];
@@ -283,6 +286,7 @@ pub(crate) fn open_engine(
         seed,
         floor_ms: membership.credential.issued_ms,
         retention,
+        blobs,
     };
     Ok(Engine::open(Store::open(&dir.database())?, config, now)?)
 }

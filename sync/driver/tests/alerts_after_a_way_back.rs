@@ -8,6 +8,7 @@ use holdfast_domain::entry::Signature;
 use holdfast_domain::identity::{DeviceCredential, DeviceRole, OrgId, PublicKey};
 use holdfast_domain::query::{AlertFilter, PageRequest};
 use holdfast_domain::record::RecordId;
+use holdfast_driver::blobs::BlobConfig;
 use holdfast_driver::effect::{Effect, Reply};
 use holdfast_driver::engine::{Engine, EngineConfig};
 use holdfast_driver::event::{Command, EditOptions, Event, Ticket};
@@ -40,6 +41,7 @@ fn open(path: &std::path::Path) -> Engine {
         seed: [3; 32],
         floor_ms: 0,
         retention: Retention::default(),
+        blobs: BlobConfig::default(),
     };
     Engine::open(Store::open(path).expect("a store"), config, NOW).expect("an engine")
 }

@@ -33,6 +33,7 @@ pub enum Denied {
 /// | `message`, `track` | missions | hub, node |
 /// | `latest` | the org, missions | hub, node |
 /// | `alert`, `holds` | the org, missions | hub, node |
+/// | `blob` | missions | hub, node |
 ///
 /// `control` carries the org's word (enrolments); a node that could write it could vouch for itself. The rest is the
 /// work of a mission, which must go on with no hub in reach, so every enrolled device may write it. So may it raise and

@@ -39,6 +39,8 @@ fn a_node_cannot_vouch_for_devices_and_nothing_strays_out_of_its_scope() {
         latest   mission  hub yes  node yes
         alert    org      hub yes  node yes
         alert    mission  hub yes  node yes
+        blob     org      hub no   node no
+        blob     mission  hub yes  node yes
         holds    org      hub yes  node yes
         holds    mission  hub yes  node yes
     "]]

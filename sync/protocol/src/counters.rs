@@ -64,6 +64,28 @@ pub(crate) const GREETINGS_UNPLACED: &str = "greetings_unplaced";
 pub(crate) const PACKETS_LOST: &str = "packets_lost";
 /// Greetings accepted.
 pub(crate) const GREETINGS: &str = "greetings";
+/// Parts of blobs sent.
+pub(crate) const BLOB_PARTS_SENT: &str = "blob_parts_sent";
+/// Bytes of frames with parts of blobs sent.
+pub(crate) const BLOB_BYTES_SENT: &str = "blob_bytes_sent";
+/// Parts of blobs that came.
+pub(crate) const BLOB_PARTS_RECEIVED: &str = "blob_parts_received";
+/// Bytes of parts of blobs that came.
+pub(crate) const BLOB_BYTES_RECEIVED: &str = "blob_bytes_received";
+/// Parts of blobs that came and were here already, or not wanted any more.
+pub(crate) const BLOB_PARTS_UNWANTED: &str = "blob_parts_unwanted";
+/// Bytes of such parts.
+pub(crate) const BLOB_BYTES_UNWANTED: &str = "blob_bytes_unwanted";
+/// Parts of blobs for which a peer was closed: their bytes do not lead to the blob's name.
+pub(crate) const BLOB_PARTS_FORGED: &str = "blob_parts_forged";
+/// Parts of blobs for which there was no room.
+pub(crate) const BLOB_PARTS_REFUSED: &str = "blob_parts_refused";
+/// Parts of blobs that could not be read to be sent.
+pub(crate) const BLOB_PARTS_LOST: &str = "blob_parts_lost";
+/// Blobs that were fetched to their end.
+pub(crate) const BLOBS_FETCHED: &str = "blobs_fetched";
+/// Promises of groups that a peer did not keep in time.
+pub(crate) const BLOB_CLAIMS_EXPIRED: &str = "blob_claims_expired";
 /// Sessions ended by the peer's word.
 pub(crate) const BYES_RECEIVED: &str = "byes_received";
 

@@ -4,6 +4,7 @@
 //! and proves who wrote them; it never opens a body. What bodies mean is in `sync/replica`, where they are kept in
 //! `sync/store`, how frames travel in `sync/transport`; `sync/driver` brings them together.
 
+pub mod blob;
 pub mod parcel;
 pub mod protocol;
 
@@ -20,6 +21,9 @@ mod run;
 mod thrift;
 
 mod receive;
+
+mod fetch;
+mod parts;
 
 mod asks;
 mod duplicate;

@@ -93,6 +93,19 @@ impl Pace {
         PATIENCE_MS * 1_000 + 4 * self.rtt_us
     }
 
+    /// The time in which a room full of blob groups is to come, microseconds: so much of bulk, and little more, lies on the
+    /// link before something more urgent, and a request for more is back before it has run dry.
+    pub(crate) fn room_us(&self) -> u64 {
+        1_000_000 + 2 * self.rtt_us
+    }
+
+    /// How long until a peer that promised so many bytes and brings nothing counts as slow, microseconds: bulk gets a
+    /// tenth of a link at worst.
+    pub(crate) fn promise_us(&self, bytes: u64) -> u64 {
+        let alone_us = self.rate_bps.map_or(1_000_000, |rate| bytes * 8 * 1_000_000 / rate.max(1));
+        self.patience_us() + 12 * alone_us
+    }
+
     /// How long until what went in a packet of its own and was not acknowledged counts as lost, microseconds.
     pub(crate) fn packet_lost_us(&self) -> u64 {
         1_000_000 + 3 * self.rtt_us

@@ -10,7 +10,9 @@ use holdfast_domain::frontier::{Frontier, Mark};
 use holdfast_domain::identity::{AuthorId, Credential, DeviceId, OrgId, PublicKey};
 use holdfast_domain::scope::{Class, StreamId};
 
+use crate::blob::{BlobEffect, BlobInput};
 use crate::counters::Counters;
+use crate::fetch::Blobs;
 use crate::held::Held;
 use crate::marks::{Covered, Marks};
 use crate::pace::Pace;
@@ -145,6 +147,8 @@ pub enum Input {
     },
     /// Time has passed; anything that was held back to be said at leisure is said now.
     Tick,
+    /// Something about blobs.
+    Blob(BlobInput),
 }
 
 /// What is to be done.
@@ -246,6 +250,8 @@ pub enum Effect {
         /// The mark.
         mark: Mark,
     },
+    /// Something about blobs.
+    Blob(BlobEffect),
     /// End a connection; the session is over already.
     Close {
         /// The connection.
@@ -293,8 +299,8 @@ pub struct Memory {
 ///
 /// Calling contract:
 ///
-/// 1. Effects are carried out in order. [`Effect::Load`], [`Effect::Unpack`], [`Effect::Admit`] and
-///    [`Effect::OwnHistory`] are answered before any other input is given, in the order they were returned.
+/// 1. Effects are carried out in order. [`Effect::Load`], [`Effect::Unpack`], [`Effect::Admit`],
+///    [`Effect::OwnHistory`] and the [`Effect::Blob`]s that name an answer are answered before any other input is given, in the order they were returned.
 /// 2. Nothing returned as [`Effect::Send`] leaves before everything admitted or committed so far is on disk. If that
 ///    commit fails, the protocol is dropped and made again from the store, and every link is ended.
 /// 3. After [`Effect::Close`] nothing more is returned for that link; frames and [`Input::Down`] of it are still welcome.
@@ -322,6 +328,7 @@ pub struct Protocol {
     pub(crate) links_seen: u64,
     pub(crate) rebirth_awaited: bool,
     pub(crate) thrift: Thrift,
+    pub(crate) blobs: Blobs,
 }
 
 impl Protocol {
@@ -350,6 +357,7 @@ impl Protocol {
             links_seen: 0,
             rebirth_awaited: false,
             thrift: Thrift::default(),
+            blobs: Blobs::default(),
         }
     }
 
@@ -389,9 +397,11 @@ impl Protocol {
                 self.stirred.extend(self.links.keys());
             }
             Input::Tick => self.tick(now, &mut out),
+            Input::Blob(input) => self.blob(now, input, &mut out),
         }
         for link in std::mem::take(&mut self.stirred) {
             self.load_next(now, link, &mut out);
+            self.fetch_blobs(now.mono_us, link, &mut out);
             self.seek(now.mono_us, link, false, &mut out);
             self.report_heads(link, tick, &mut out);
         }
@@ -403,6 +413,7 @@ impl Protocol {
         for &link in &links {
             self.give_up_packets(now, link);
             self.announce(now, link, out);
+            self.expire_claims(now.mono_us, link, out);
         }
         self.prune(now.mono_us, out);
         let bulk = self.links.values().any(|state| state.is_open() && state.open.push.has_bulk());

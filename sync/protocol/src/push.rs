@@ -11,9 +11,11 @@ use holdfast_domain::identity::{AuthorId, Credential, DeviceRole};
 use holdfast_domain::limits::{ASKS_SERVED_MAX, FRAME_BYTES_MAX, IN_FLIGHT_PACKS_MAX, PACK_AUTHORS_MAX, PACKET_BYTES};
 use holdfast_domain::scope::{Class, Family, StreamId};
 
+use crate::blob::BlobEffect;
 use crate::counters;
 use crate::heads::Theirs;
 use crate::held::Held;
+use crate::parts::{Part, Parts};
 use crate::protocol::{Effect, Protocol};
 use crate::run::{self, Run};
 
@@ -45,6 +47,8 @@ pub(crate) struct Push {
     loading: Option<Loading>,
     /// Whether the peer begins at floors where it holds nothing; a command post is to hold everything.
     at_floors: bool,
+    /// Parts of blobs that the peer asked for.
+    pub(crate) parts: Parts,
 }
 
 #[derive(Debug)]
@@ -72,6 +76,12 @@ pub(crate) struct InFlight {
 struct Loading {
     stream: StreamId,
     wanted: Vec<(AuthorId, u64)>,
+}
+
+/// What goes next: entries of a stream, or a part of a blob.
+enum Next {
+    Entries(Loading),
+    Part(Part),
 }
 
 /// What was loaded for a pack; see [`crate::protocol::Input::Loaded`].
@@ -112,6 +122,7 @@ impl Push {
             in_flight_load: BTreeMap::new(),
             loading: None,
             at_floors: true,
+            parts: Parts::default(),
         }
     }
 
@@ -162,7 +173,14 @@ impl Push {
 
     /// The stream whose turn it is of those of which the peer lacks something, and what it lacks. `served`: classes to
     /// be sent at all. `window_bytes`: what may be unacknowledged. `bulk`: whether what can wait for power may go.
-    fn next(&mut self, held: &Held, theirs: &Theirs, serve: Flow, window_bytes: usize, bulk: bool) -> Option<Loading> {
+    fn next(
+        &mut self,
+        held: &Held,
+        theirs: &Theirs,
+        serve: Flow,
+        (window_bytes, part_bytes): (usize, usize),
+        bulk: bool,
+    ) -> Option<Next> {
         let mut classes = vec![Class::P0, Class::P1];
         let mut fair = vec![Class::P2, Class::P3, Class::P4, Class::P5];
         fair.sort_by_key(|class| (self.turns.get(class).copied().unwrap_or(0), *class));
@@ -182,9 +200,12 @@ impl Push {
                 let wanted = self.wanted(stream, held, theirs, unasked);
                 self.served.insert(class, stream);
                 if !wanted.is_empty() {
-                    return Some(Loading { stream, wanted });
+                    return Some(Next::Entries(Loading { stream, wanted }));
                 }
                 self.behind.remove(&(class, stream));
+            }
+            if let Some(part) = self.parts.next(class, part_bytes) {
+                return Some(Next::Part(part));
             }
         }
         None
@@ -192,7 +213,8 @@ impl Push {
 
     /// A class that had nothing to send for a while gets no more than its share now.
     fn took_turn(&mut self, class: Class, bytes: usize) {
-        let waiting = self.behind.iter().map(|(class, _)| *class).filter(|class| !is_strict(*class));
+        let behind = self.behind.iter().map(|(class, _)| *class).chain(self.parts.classes());
+        let waiting = behind.filter(|class| !is_strict(*class));
         let least = waiting.filter_map(|class| self.turns.get(&class)).min().copied().unwrap_or(0);
         let turn = self.turns.entry(class).or_insert(least);
         *turn = (*turn).max(least) + bytes as u64 / share(class);
@@ -206,6 +228,22 @@ impl Push {
         let load = self.in_flight_load.range(..=upto).map(|(_, load)| *load);
         let (packs, bytes) = load.fold((0, 0), |sum, load| (sum.0 + load.0, sum.1 + load.1));
         packs >= IN_FLIGHT_PACKS_MAX || bytes >= window_bytes
+    }
+
+    /// A part of a blob is on its way.
+    pub(crate) fn part_left(&mut self, class: Class, bytes: usize) {
+        self.took_turn(class, bytes);
+        let load = self.in_flight_load.entry(class).or_default();
+        *load = (load.0 + 1, load.1 + bytes);
+    }
+
+    /// Whether this number is of a part, which was dealt with.
+    fn part_landed(&mut self, id: u32) -> bool {
+        let Some((class, bytes)) = self.parts.landed(id) else { return false };
+        if let Some(load) = self.in_flight_load.get_mut(&class) {
+            *load = (load.0 - 1, load.1 - bytes);
+        }
+        true
     }
 
     fn landed(&mut self, pack: u32) -> Option<InFlight> {
@@ -337,14 +375,19 @@ impl Protocol {
     /// Loads the next pack for a link, if there is something to send and room for it.
     pub(crate) fn load_next(&mut self, now: Now, link: LinkId, out: &mut Vec<Effect>) {
         let Some(open) = self.links.get_mut(&link).map(|state| &mut state.open) else { return };
-        if open.push.loading.is_some() {
+        if open.push.loading.is_some() || open.push.parts.loading.is_some() {
             return;
         }
         let open_us = now.mono_us.saturating_sub(open.since_us);
-        let window = open.pace.window_bytes(open_us);
-        let Some(loading) = open.push.next(&self.held, &open.theirs, open.agreed.flow, window, self.thrift.is_open())
-        else {
-            return;
+        let sizes = (open.pace.window_bytes(open_us), open.pace.pack_bytes(open_us));
+        let loading = match open.push.next(&self.held, &open.theirs, open.agreed.flow, sizes, self.thrift.is_open()) {
+            None => return,
+            Some(Next::Part(part)) => {
+                open.push.parts.loading = Some(part);
+                let Part { blob, first, count } = part;
+                return out.push(Effect::Blob(BlobEffect::LoadPart { link, blob, first, count }));
+            }
+            Some(Next::Entries(loading)) => loading,
         };
         let both = self.config.capabilities & open.capabilities;
         let family = loading.stream.kind.family();
@@ -416,6 +459,9 @@ impl Protocol {
     /// The peer has dealt with a pack. What it holds now decides whether it took each run; the room is free either way.
     pub(crate) fn ack_came(&mut self, link: LinkId, ack: &Ack, out: &mut Vec<Effect>) {
         let Some(open) = self.links.get_mut(&link).map(|state| &mut state.open) else { return };
+        if open.push.part_landed(ack.pack) {
+            return open.pace.acknowledged();
+        }
         let Some(flown) = open.push.landed(ack.pack) else {
             return self.counters.one(counters::ACKS_UNKNOWN);
         };

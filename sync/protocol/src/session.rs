@@ -12,6 +12,7 @@ use holdfast_domain::scope::{Class, Scope};
 use crate::asks::Asks;
 use crate::counters;
 use crate::duplicate::{self, Rival};
+use crate::fetch::Fetch;
 use crate::flow::Agreed;
 use crate::heads::{Theirs, Told};
 use crate::pace::Pace;
@@ -55,6 +56,7 @@ pub(crate) struct Open {
     pub(crate) pace: Pace,
     pub(crate) agreed: Agreed,
     pub(crate) asks: Asks,
+    pub(crate) fetch: Fetch,
     pub(crate) inbox: Inbox,
     /// Verified credentials that came on this link and are not committed.
     pub(crate) offered: BTreeMap<AuthorId, Credential>,
@@ -161,6 +163,7 @@ impl Protocol {
             pace,
             agreed: Agreed::proposed(self.flow_at_start(device)),
             asks: Asks::default(),
+            fetch: Fetch::default(),
             inbox: Inbox::default(),
             offered: BTreeMap::new(),
         };
@@ -239,6 +242,11 @@ impl Protocol {
             (FrameV1::Ack(ack), Stage::Asked | Stage::Open) => self.ack_came(link, &ack, out),
             (FrameV1::Ask(ask), Stage::Asked | Stage::Open) => self.ask_came(link, &ask, out),
             (FrameV1::Flow(flow), Stage::Asked | Stage::Open) => self.flow_came(link, flow),
+            (FrameV1::BlobHave(have), Stage::Open) => self.blob_have_came(link, &have, out),
+            (FrameV1::BlobAsk(ask), Stage::Open) => self.blob_ask_came(link, ask, out),
+            (FrameV1::BlobPart(part), Stage::Open) => self.blob_part_came(link, part, out),
+            // What overtook the greeting, which says whether the peer knows of blobs, is asked for again by whoever needs it.
+            (FrameV1::BlobHave(_) | FrameV1::BlobAsk(_) | FrameV1::BlobPart(_), _) => {}
             (FrameV1::Again, _) => self.again_came(now, link, out),
             (FrameV1::Bye(_), _) => {
                 self.counters.one(counters::BYES_RECEIVED);
@@ -321,6 +329,7 @@ impl Protocol {
         if let Some(open) = self.open_mut(link) {
             open.theirs.knows_own(greeting.author);
         }
+        self.seek_blobs(link);
         self.send_rests(link, device, &greeting.partials, out);
         self.unpack_next(link, out);
         self.end_duplicates(device, out);

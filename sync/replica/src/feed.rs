@@ -1,9 +1,12 @@
 //! Feed and register entries as rows, each read by itself.
 
 use holdfast_domain::alert::{Alert, AlertWord};
+use holdfast_domain::blob::{Attachment, BlobKey, Thumbnail};
 use holdfast_domain::clock::Hlc;
 use holdfast_domain::entry::Entry;
-use holdfast_domain::feed::{self, AlertBody, BodyError, ControlBody, HoldsBody, MessageBody, RegisterBody, TrackBody};
+use holdfast_domain::feed::{
+    self, AlertBody, BlobBody, BodyError, ControlBody, HoldsBody, MessageBody, RecordRef, RegisterBody, TrackBody,
+};
 use holdfast_domain::id::MissionId;
 use holdfast_domain::identity::AuthorId;
 use holdfast_domain::message::Message;
@@ -37,6 +40,29 @@ pub(crate) fn read(entry: &Entry) -> Result<(Vec<Patch>, Hlc), BodyError> {
             let position = UnitPosition { unit, mission, fix, author, reported };
             (reported, fix.check().is_ok().then_some(Patch::Position(position)))
         }
+        (StreamKind::Blob, Scope::Mission(mission)) => match feed::decode(&entry.body)? {
+            BlobBody::V1 { written, id, bytes, media_type, name, attached_to, thumbnail, from } => {
+                let removed = None;
+                let attached_to = attached_to.and_then(|about: RecordRef| about.record());
+                // A small picture that no blob can be is none.
+                let thumbnail = thumbnail.filter(|thumbnail: &Thumbnail| thumbnail.key().is_sound());
+                let attachment = Attachment {
+                    id,
+                    mission,
+                    bytes,
+                    media_type,
+                    name,
+                    attached_to,
+                    thumbnail,
+                    from,
+                    author,
+                    written,
+                    removed,
+                };
+                (written, BlobKey { id, bytes }.is_sound().then_some(Patch::Attachment(attachment)))
+            }
+            BlobBody::RemovedV1 { written, id } => (written, Some(Patch::AttachmentRemoved { mission, id, written })),
+        },
         (StreamKind::Control, Scope::Org) => {
             match feed::decode(&entry.body)? {
                 ControlBody::EnrolledV1 { written, device } => (written, Some(Patch::Device(device))),

@@ -96,12 +96,7 @@ impl Table {
         match kind {
             StreamKind::Board => &[Self::Incidents, Self::Mission, Self::Tasks],
             StreamKind::Roster => &[Self::Units],
-            StreamKind::Control
-            | StreamKind::Message
-            | StreamKind::Track
-            | StreamKind::Latest
-            | StreamKind::Alert
-            | StreamKind::Holds => &[],
+            _ => &[],
         }
     }
 

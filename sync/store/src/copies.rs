@@ -21,7 +21,7 @@ impl Store {
 
     /// A copy of all that is committed, as a store in memory: what a cloned disk would hold.
     pub fn fork_copy(&self) -> Result<Store, StoreError> {
-        Store::filled(|uri| {
+        Store::filled(self.blobs.room.fork_copy(), |uri| {
             self.conn().execute("VACUUM INTO ?1", [uri])?;
             Ok(())
         })

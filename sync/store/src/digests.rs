@@ -15,9 +15,10 @@ use crate::views::Views;
 
 /// What each view shows of a mission, in order of ids. Revisions are a node's own, and settled conflicts depend on what
 /// it saw open: neither counts.
-const SHOWN: [(&str, &str); 10] = [
+const SHOWN: [(&str, &str); 11] = [
     ("alert_words", "SELECT kind, record FROM alert_words WHERE mission = ?1 ORDER BY alert, kind, device"),
     ("alerts", "SELECT record FROM alerts WHERE mission = ?1 ORDER BY id, device"),
+    ("attachments", "SELECT removed, record FROM attachments WHERE mission = ?1 ORDER BY id"),
     ("conflicts", "SELECT record FROM conflicts WHERE mission = ?1 AND open = 1 ORDER BY subject, field"),
     (
         "fixes",

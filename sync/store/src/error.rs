@@ -122,6 +122,13 @@ pub enum StoreError {
         /// What is wrong.
         fault: String,
     },
+    /// Files of blobs could not be made durable.
+    #[error("files of attachments could not be made durable; nothing was saved; check the disk and its free space")]
+    Blobs {
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// A cursor that this list never gave.
     #[error("the cursor is not one that this list gave; leave it out to begin at the first page")]
     BadCursor,

@@ -11,12 +11,14 @@ pub mod store;
 pub mod views;
 
 pub mod alerts;
+pub mod blobs;
 pub mod error;
 pub mod peers;
 pub mod pending;
 pub mod schema;
 pub mod snapshots;
 
+mod attachments;
 pub mod chains;
 mod copies;
 mod cursor;

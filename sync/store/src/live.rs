@@ -32,7 +32,7 @@ macro_rules! since {
 const ALERTS_SINCE: &str = "SELECT rev, record FROM alerts
     WHERE rev > ?1 AND (?2 IS NULL OR mission IN (?2, zeroblob(16))) ORDER BY rev LIMIT ?3";
 
-const LIVE: [Live; 8] = [
+const LIVE: [Live; 9] = [
     Live { question: since!("missions", "id"), event: |row| Ok(LiveEvent::Mission(item("missions", row, 0)?)) },
     Live { question: since!("incidents", "mission"), event: |row| Ok(LiveEvent::Incident(item("incidents", row, 0)?)) },
     Live { question: since!("tasks", "mission"), event: |row| Ok(LiveEvent::Task(item("tasks", row, 0)?)) },
@@ -41,6 +41,11 @@ const LIVE: [Live; 8] = [
     Live { question: since!("positions", "mission"), event: |row| Ok(LiveEvent::Position(item("positions", row, 0)?)) },
     Live { question: since!("conflicts", "mission"), event: |row| Ok(LiveEvent::Conflict(item("conflicts", row, 0)?)) },
     Live { question: ALERTS_SINCE, event: |row| Ok(LiveEvent::Alert(item("alerts", row, 0)?)) },
+    // Of a removal that came before what it removes there is nothing to tell.
+    Live {
+        question: since!("(SELECT rev, record, mission FROM attachments WHERE record IS NOT NULL)", "mission"),
+        event: |row| Ok(LiveEvent::Attachment(item("attachments", row, 0)?)),
+    },
 ];
 
 impl Views {
@@ -82,5 +87,6 @@ fn event_rev(event: &LiveEvent) -> u64 {
         LiveEvent::Position(item) => item.rev,
         LiveEvent::Conflict(item) => item.rev,
         LiveEvent::Alert(item) => item.rev,
+        LiveEvent::Attachment(item) => item.rev,
     }
 }

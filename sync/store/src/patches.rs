@@ -64,8 +64,8 @@ impl Txn<'_> {
 /// Where the rows of one call are written, each change under a revision of its own.
 pub(crate) struct Desk<'a> {
     pub(crate) conn: &'a Connection,
-    txn: &'a Txn<'a>,
-    revs: Vec<u64>,
+    pub(crate) txn: &'a Txn<'a>,
+    pub(crate) revs: Vec<u64>,
 }
 
 impl Desk<'_> {
@@ -83,6 +83,8 @@ impl Desk<'_> {
             Patch::Alert(alert) => self.alert(alert),
             Patch::AlertAcknowledged(word) => self.alert_word(word, Said::Heard),
             Patch::AlertCancelled(word) => self.alert_word(word, Said::Over),
+            Patch::Attachment(attachment) => self.attachment(attachment),
+            Patch::AttachmentRemoved { mission, id, written } => self.attachment_removed(*mission, *id, *written),
         }
     }
 

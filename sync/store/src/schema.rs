@@ -31,6 +31,7 @@ const STEPS: &[Step] = &[
     },
     Step { up: include_str!("schema/0005_floors.up.sql"), down: Some(include_str!("schema/0005_floors.down.sql")) },
     Step { up: include_str!("schema/0006_alerts.up.sql"), down: Some(include_str!("schema/0006_alerts.down.sql")) },
+    Step { up: include_str!("schema/0007_blobs.up.sql"), down: Some(include_str!("schema/0007_blobs.down.sql")) },
 ];
 
 /// The version of the database at hand; 0 before its first step.

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use crate::blobs::room::Room;
+use crate::blobs::{self, Blobs};
 use crate::error::StoreError;
 use crate::lock::{Lock, private_directory, private_file};
 use crate::marks;
@@ -24,6 +26,7 @@ pub struct Store {
     conn: Connection,
     place: Place,
     rev: Cell<u64>,
+    pub(crate) blobs: Blobs,
     fail_commits: Cell<bool>,
     _lock: Option<Lock>,
 }
@@ -81,17 +84,19 @@ impl Store {
         if size <= QUICK_CHECK_BYTES_MAX {
             quick_check(&conn)?;
         }
-        Self::ready(conn, Place::File(path), Some(lock))
+        let folder = path.with_file_name("blobs");
+        let room = Room::folder(&folder).map_err(|source| StoreError::NotWritable { path: folder, source })?;
+        Self::ready(conn, Place::File(path), Some(lock), room)
     }
 
     /// A database in memory that lives as long as this store; for tests and the simulated world. Readers see what is
     /// committed, as with a file, but wait while a transaction is open.
     pub fn memory() -> Result<Self, StoreError> {
-        Self::filled(|_| Ok(()))
+        Self::filled(Room::memory(), |_| Ok(()))
     }
 
     /// The database behind `conn`, brought to the newest schema.
-    fn ready(conn: Connection, place: Place, lock: Option<Lock>) -> Result<Self, StoreError> {
+    fn ready(conn: Connection, place: Place, lock: Option<Lock>, room: Room) -> Result<Self, StoreError> {
         conn.busy_timeout(Duration::from_millis(BUSY_MS))?;
         conn.set_prepared_statement_cache_capacity(STATEMENTS);
         conn.pragma_update(None, "foreign_keys", true)?;
@@ -101,17 +106,19 @@ impl Store {
         conn.pragma_update(None, "temp_store", "memory")?;
         conn.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
         schema::migrate(&conn)?;
+        blobs::reconcile(&conn, &room)?;
         let rev = newest_rev(&conn)?;
-        Ok(Self { conn, place, rev: Cell::new(rev), fail_commits: Cell::new(false), _lock: lock })
+        let blobs = Blobs::new(room);
+        Ok(Self { conn, place, rev: Cell::new(rev), blobs, fail_commits: Cell::new(false), _lock: lock })
     }
 
     /// The store on a fresh database in memory that `fill` fills, given its URI.
-    pub(crate) fn filled(fill: impl FnOnce(&str) -> Result<(), StoreError>) -> Result<Self, StoreError> {
+    pub(crate) fn filled(room: Room, fill: impl FnOnce(&str) -> Result<(), StoreError>) -> Result<Self, StoreError> {
         let uri = memory_uri();
         // Open before it is filled: a database in memory is gone when its last connection is.
         let conn = open_memory(&uri)?;
         fill(&uri)?;
-        Self::ready(conn, Place::Memory(uri), None)
+        Self::ready(conn, Place::Memory(uri), None, room)
     }
 
     /// Begins the transaction of a step. There can be one at a time; dropped without a commit it leaves no trace.
@@ -201,8 +208,10 @@ impl Txn<'_> {
         if self.store.fail_commits.get() {
             return Err(StoreError::DiskFull);
         }
+        self.store.blobs.settle().map_err(|source| StoreError::Blobs { source })?;
         self.store.conn.prepare_cached("COMMIT")?.execute(())?;
         self.open = false;
+        self.store.blobs.committed();
         Ok(())
     }
 
@@ -222,6 +231,10 @@ impl Txn<'_> {
         self.store.rev.get() + 1
     }
 
+    pub(crate) fn blobs(&self) -> &Blobs {
+        &self.store.blobs
+    }
+
     pub(crate) fn count_rev(&self) {
         self.store.rev.set(self.next_rev());
     }
@@ -233,6 +246,7 @@ impl Drop for Txn<'_> {
             return;
         }
         self.store.rev.set(self.rev_before);
+        self.store.blobs.forget();
         if !self.store.conn.is_autocommit() {
             // A rollback cannot be refused; at worst the file's journal does it when it is opened next.
             drop(self.store.conn.execute_batch("ROLLBACK"));

@@ -22,8 +22,9 @@ const VERSION_1: &str = include_str!("old/version-1.sql");
 
 /// Bookkeeping that saves peers from saying what was said: without it a session begins with more words, and that is all.
 /// And floors, which can be had again from `control`; where anything hangs on them there is no way back.
-/// Alerts are derived from entries, which stay; an engine that finds such entries after the way up writes them anew.
-const FORGETTABLE: [(&str, &str); 9] = [
+/// Attachments the version before does not know. Alerts are derived from entries, which stay; an engine that finds such
+/// entries after the way up writes them anew.
+const FORGETTABLE: [(&str, &str); 13] = [
     ("marks", "*"),
     ("chains", "grown"),
     ("floors", "*"),
@@ -33,6 +34,10 @@ const FORGETTABLE: [(&str, &str); 9] = [
     ("chains", "base_digest"),
     ("alerts", "*"),
     ("alert_words", "*"),
+    ("attachments", "*"),
+    ("blobs", "*"),
+    ("blob_wishes", "*"),
+    ("blob_holders", "*"),
 ];
 
 /// Every row of every table of ours, in the order of its columns, what may be forgotten aside.

@@ -84,6 +84,7 @@ impl Org {
             seed,
             floor_ms: 0,
             retention: holdfast_driver::retention::Retention::default(),
+            blobs: holdfast_driver::blobs::BlobConfig::default(),
         };
         let now = self.now(1);
         Ok(Engine::open(store, config, now)?)

@@ -46,6 +46,11 @@ impl Api {
         &self.base
     }
 
+    /// The token that opens it.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     fn url(&self, path: &str) -> String {
         format!("{}/api/v1{path}", self.base)
     }

@@ -14,6 +14,7 @@ use holdfast_domain::identity::{AuthorId, DeviceCredential, DeviceRole, OrgId, P
 use holdfast_domain::record::RecordId;
 use holdfast_domain::refusal::Refusal;
 use holdfast_domain::scope::Class;
+use holdfast_driver::blobs::BlobConfig;
 use holdfast_driver::effect::{Notice, Reply};
 use holdfast_driver::engine::Engine;
 use holdfast_driver::event::{Command, EditOptions, Event, Ticket};
@@ -106,6 +107,8 @@ pub struct World {
     pub acknowledged: Vec<Acknowledged>,
     /// How long nodes that are switched on from now on keep things, and when documents roll.
     pub retention: Retention,
+    /// What nodes that are switched on from now on do about attachments.
+    pub blobs: BlobConfig,
 }
 
 pub(crate) fn public(key: &SigningKey) -> PublicKey {
@@ -138,6 +141,7 @@ impl World {
             partials: 0,
             queue_bytes_most: 0,
             retention: Retention::default(),
+            blobs: BlobConfig::default(),
             acknowledged: Vec::new(),
         }
     }

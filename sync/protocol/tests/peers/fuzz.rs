@@ -1,10 +1,14 @@
 //! Whatever comes in, in whatever order: no panic, and nothing is held that its author did not write.
 
+use holdfast_domain::blob::{BlobId, BlobKey};
 use holdfast_domain::clock::Now;
 use holdfast_domain::entry::{Digest, EntryKey};
 use holdfast_domain::frame::{Frame, FrameV1, Pack, PackForm, PackRange};
 use holdfast_domain::identity::AuthorId;
+use holdfast_domain::limits::BLOB_GROUP_BYTES;
+use holdfast_domain::ranges::Ranges;
 use holdfast_domain::scope::StreamKind;
+use holdfast_protocol::blob::BlobInput;
 use holdfast_protocol::protocol::{Effect, Input};
 use proptest::prelude::*;
 
@@ -12,12 +16,24 @@ use crate::node::Node;
 use crate::org::{self, board, stream};
 use crate::world::{Dice, World, link_id};
 
+/// A blob of forty groups.
+const PHOTO: BlobKey = BlobKey { id: BlobId([7; 32]), bytes: 40 * BLOB_GROUP_BYTES };
+
+fn wanted() -> Input {
+    Input::Blob(BlobInput::Wanted { blob: PHOTO, held: Ranges::none() })
+}
+
 /// Frames of an honest world, one of each kind at least.
 fn honest_frames() -> Vec<Vec<u8>> {
     let mut world = World::new(3, 5);
     world.write(0, board(), &["one", "two"]);
     world.write(1, board(), &["three"]);
     world.write(1, stream(StreamKind::Latest), &["p"]);
+    let held = Ranges::below(PHOTO.groups());
+    world.nodes[1].store.blobs.insert(PHOTO, held);
+    for node in [0, 2] {
+        world.say(node, wanted());
+    }
     world.dial(0, 1);
     world.dial(1, 2);
     world.run();
@@ -53,6 +69,7 @@ proptest! {
         let mut dice = Dice::new(seed);
         let mut node = Node::new(1);
         node.write(board(), &["one", "two"], false);
+        node.say(wanted());
         for turn in 0..60u64 {
             let link = link_id(dice.roll(4), 0);
             let mut bytes = frames[dice.roll(frames.len())].clone();

@@ -4,6 +4,7 @@ mod node;
 mod org;
 mod world;
 
+mod blobs;
 mod convergence;
 mod equivocation;
 mod links;

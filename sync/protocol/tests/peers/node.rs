@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use holdfast_domain::blob::BlobKey;
 use holdfast_domain::clock::Now;
 use holdfast_domain::entry::{Digest, Entry, EntryKey};
-use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm};
+use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm, capability};
 use holdfast_domain::frontier::{Frontier, Mark};
 use holdfast_domain::identity::{AuthorId, Credential, DeviceId};
+use holdfast_domain::ranges::Ranges;
 use holdfast_domain::scope::{Class, Family, StreamId};
+use holdfast_protocol::blob::{BlobEffect, BlobInput, PartRefused};
 use holdfast_protocol::protocol::{Config, Effect, HeldHead, Input, Memory, Protocol};
 
 use crate::org;
@@ -24,6 +27,8 @@ pub(crate) struct Store {
     arrived: BTreeMap<(StreamId, AuthorId), u64>,
     commits: u64,
     pub(crate) bases: BTreeMap<DeviceId, Frontier>,
+    /// Which groups of which blobs are here.
+    pub(crate) blobs: BTreeMap<BlobKey, Ranges>,
     pub(crate) marks: Vec<(Mark, u64)>,
 }
 
@@ -105,6 +110,7 @@ pub(crate) struct Told {
     pub(crate) heads: BTreeMap<DeviceId, Frontier>,
     pub(crate) closed: Vec<Bye>,
     pub(crate) admits: usize,
+    pub(crate) holders: BTreeMap<(DeviceId, BlobKey), bool>,
 }
 
 /// What leaves a node.
@@ -122,6 +128,8 @@ pub(crate) struct Node {
     pub(crate) told: Told,
     pub(crate) now: Now,
     pub(crate) pack_bytes: usize,
+    /// Whether what it sends of blobs is not what they are.
+    pub(crate) lies: bool,
 }
 
 impl Node {
@@ -136,11 +144,11 @@ impl Node {
             authority: org::public(&org::authority()),
             device: org::device(number),
             credential: org::credential(number, epoch),
-            capabilities: 0,
+            capabilities: capability::BLOBS,
         };
         let protocol = Protocol::new(config, store.memory());
         let now = Now { mono_us: 0, wall_ms: 1_700_000_000_000 };
-        Self { number, epoch, protocol, store, told: Told::default(), now, pack_bytes: 256 << 10 }
+        Self { number, epoch, protocol, store, told: Told::default(), now, pack_bytes: 256 << 10, lies: false }
     }
 
     pub(crate) fn author(&self) -> AuthorId {
@@ -187,6 +195,7 @@ impl Node {
                 return Some(self.commit(Some(link), &entries, credentials));
             }
             Effect::Jump { .. } => panic!("there are no floors here"),
+            Effect::Blob(effect) => return self.obey_blob(effect).map(Input::Blob),
             Effect::OwnHistory { stream, seq } => {
                 self.told.own_history.push((stream, seq));
                 self.epoch += 7;
@@ -194,6 +203,40 @@ impl Node {
             }
         }
         None
+    }
+
+    fn obey_blob(&mut self, effect: BlobEffect) -> Option<BlobInput> {
+        Some(match effect {
+            BlobEffect::Look { link, blob } => {
+                let held = self.store.blobs.get(&blob).cloned().unwrap_or_default();
+                BlobInput::Looked { link, blob, held }
+            }
+            BlobEffect::LoadPart { link, blob, first, count } => {
+                let groups = Ranges::span(first, first + count);
+                let held = self.store.blobs.get(&blob).cloned().unwrap_or_default();
+                assert_eq!(groups.minus(&held), Ranges::none(), "only what is here is sent");
+                let mut slice = groups_of(blob, first, count);
+                if self.lies {
+                    slice[0] ^= 1;
+                }
+                BlobInput::PartLoaded { link, blob, slice: Some(slice) }
+            }
+            BlobEffect::TakePart { link, id, blob, first, count, slice } => {
+                let groups = Ranges::span(first, first + count);
+                let taken = if slice == groups_of(blob, first, count) {
+                    let held = self.store.blobs.entry(blob).or_default();
+                    *held = held.or(&groups);
+                    Ok(held.clone())
+                } else {
+                    Err(PartRefused::Forged)
+                };
+                BlobInput::PartTaken { link, id, blob, groups, taken }
+            }
+            BlobEffect::Holder { device, blob, whole } => {
+                self.told.holders.insert((device, blob), whole);
+                return None;
+            }
+        })
     }
 
     fn commit(&mut self, from: Option<LinkId>, entries: &[Entry], credentials: Vec<Credential>) -> Input {
@@ -260,6 +303,11 @@ impl Node {
         let entries = self.store.entries(stream, author).into_iter();
         entries.map(|entry| String::from_utf8_lossy(&entry.body).into_owned()).collect()
     }
+}
+
+/// Groups of a blob, in a few bytes each that follow from its name: proofs are the store's matter, and so is their length.
+pub(crate) fn groups_of(blob: BlobKey, first: u32, count: u32) -> Vec<u8> {
+    (first..first + count).flat_map(|group| [group as u8, blob.id.0[0], 0, 1]).collect()
 }
 
 /// The bodies of a pack in the test's own raw form.

@@ -1,7 +1,9 @@
 //! Forged, altered, renumbered, replayed and truncated packs change nothing; the guilty link is closed.
 
 use holdfast_domain::entry::{Entry, ShortDigest, Signature};
-use holdfast_domain::frame::{Ask, Bye, Flow, Frame, FrameV1, Greeting, Heads, LinkId, Pack, PackForm, PackRange};
+use holdfast_domain::frame::{
+    Ask, Bye, Flow, Frame, FrameV1, Greeting, Heads, LinkId, Pack, PackForm, PackRange, capability,
+};
 use holdfast_domain::frontier::{Fingerprint, Head, Mark};
 use holdfast_domain::identity::AuthorId;
 use holdfast_domain::limits::ASKS_SENT_MAX;
@@ -118,7 +120,7 @@ pub(crate) fn greeting(number: u8, scopes: Vec<(holdfast_domain::scope::Scope, F
         org: org::org(),
         author: credential.author(),
         credential: Some(credential),
-        capabilities: 0,
+        capabilities: capability::BLOBS,
         wall_ms: 0,
         whole: Fingerprint([u8::from(!scopes.is_empty()); 16]),
         latest: Mark([0; 8]),
