@@ -1,12 +1,12 @@
 //! The Engine: takes what has queued up, commits once, and only then returns effects.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use ed25519_dalek::SigningKey;
 use holdfast_domain::api::NodeStatus;
 use holdfast_domain::clock::{Clock, Hlc, Now};
 use holdfast_domain::entry::Entry;
-use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm, capability};
+use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm};
 use holdfast_domain::frontier::Mark;
 use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, PublicKey};
 use holdfast_domain::limits::{PACK_ENTRIES_MAX, SIGNED_SPAN_BYTES, UNSIGNED_RUN_ENTRIES_MAX};
@@ -14,9 +14,8 @@ use holdfast_domain::power::PowerStatus;
 use holdfast_domain::record::Patch;
 use holdfast_domain::refusal::Refusal;
 use holdfast_domain::scope::{Family, StreamId};
-use holdfast_protocol::protocol::{Config as ProtocolConfig, Effect as Said, HeldHead, Input, Memory, Protocol};
+use holdfast_protocol::protocol::{Effect as Said, Input, Protocol};
 use holdfast_replica::replica::Replica;
-use holdfast_store::chains::HeadRow;
 use holdfast_store::error::StoreError;
 use holdfast_store::store::{Store, Txn};
 use holdfast_transport::identity::Authority;
@@ -29,6 +28,7 @@ use crate::event::{Command, Event, Ticket};
 use crate::peers::Peers;
 use crate::retention::Retention;
 use crate::retention::floors::Floors;
+use crate::speech::speak;
 
 /// Who this node is, what it may sign, and where its randomness comes from.
 pub struct EngineConfig {
@@ -467,43 +467,6 @@ impl Core {
         step.reply(ticket, reply);
         Ok(())
     }
-}
-
-fn speak(
-    store: &Store,
-    config: &EngineConfig,
-    credential: &Credential,
-    peers: &Peers,
-    floors: &Floors,
-    now: Now,
-) -> Result<Protocol, StoreError> {
-    let forks: BTreeSet<_> = store.forks()?.into_iter().map(|(stream, author, _)| (stream, author)).collect();
-    let mut protocol = Protocol::new(
-        ProtocolConfig {
-            org: config.device.org,
-            authority: config.authority_key,
-            device: config.device.device(),
-            credential: credential.clone(),
-            capabilities: capability::BUNDLE,
-        },
-        Memory {
-            heads: store.heads()?.into_iter().map(held_head).collect(),
-            credentials: store.credentials()?,
-            forks: forks.into_iter().collect(),
-            bases: peers.bases(),
-            floors: floors.all(),
-            marks: store.marks()?,
-        },
-    );
-    for device in peers.paused() {
-        protocol.handle(now, Input::Pause { device, paused: true });
-    }
-    Ok(protocol)
-}
-
-fn held_head(row: HeadRow) -> HeldHead {
-    let HeadRow { stream, author, seq, digest, grown, base } = row;
-    HeldHead { stream, author, seq, digest, arrived: grown, base }
 }
 
 /// An error with its causes, in one line.

@@ -21,3 +21,4 @@ mod documents;
 mod gesture;
 mod peers;
 pub mod retention;
+mod speech;
