@@ -102,7 +102,7 @@ pub enum ConfigError {
 }
 
 /// What each field takes, for the message when it got something else.
-const ALLOWED: [(&str, &str); 29] = [
+const ALLOWED: [(&str, &str); 30] = [
     ("http_listen", "an IP address and port in quotes, such as \"127.0.0.1:7480\"; port 0 takes a free one"),
     ("http_remote", "true or false, without quotes"),
     ("http_hosts", "a list of host names, such as [\"node.example\"]"),
@@ -125,12 +125,13 @@ const ALLOWED: [(&str, &str); 29] = [
     ("document_days", "whole days from 0 to 36500"),
     ("message_days", "whole days from 0 to 36500"),
     ("track_days", "whole days from 0 to 36500"),
-    ("generation_changes_max", "a number of changes from 10 to 50000"),
+    ("generation_changes_max", "a number of changes from 100 to 50000"),
     ("generation_bytes_max", "bytes from 4096 to 2097152"),
     ("late_wait_s", "whole seconds"),
     ("blob_policy", "\"all\", \"thumbnails\" or \"none\""),
     ("blob_quota_bytes", "bytes without quotes, such as 2147483648"),
     ("blob_free_bytes_min", "bytes without quotes, such as 268435456"),
+    ("reset_wait_s", "whole seconds"),
     ("mdns_interfaces", "a list of interface names or addresses, such as [\"wlan0\"]"),
 ];
 

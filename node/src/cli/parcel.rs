@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use holdfast_domain::limits::PARCEL_BYTES_MAX;
 use holdfast_domain::parcel::{ParcelChain, ParcelContents, ParcelError, ParcelNew};
+use holdfast_driver::data_dir::DataDir;
 use holdfast_driver::offline::{Offline, parcel_key, parcel_reader};
-use holdfast_driver::run::DataDir;
 use serde_json::{Value, json};
 
 use crate::cli::Global;

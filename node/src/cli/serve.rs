@@ -4,7 +4,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use holdfast_driver::run::{DataDir, Running, start};
+use holdfast_driver::data_dir::DataDir;
+use holdfast_driver::run::{Running, start};
 use tokio::net::TcpListener;
 
 use crate::cli::client::{RunFile, run_file, token_file};

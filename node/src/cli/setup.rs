@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use anyhow::{Context, Result};
-use holdfast_driver::run::{DataDir, Joined};
+use holdfast_driver::data_dir::{DataDir, Joined};
 use serde_json::json;
 
 use crate::cli::Global;
@@ -64,7 +64,7 @@ fn tell(global: &Global, joined: &Joined, what: &str) {
 /// `init`.
 pub fn init(global: &Global, args: &Init) -> Result<()> {
     let dir = DataDir::new(&global.data);
-    let joined = holdfast_driver::run::found(&dir, &args.name)?;
+    let joined = holdfast_driver::data_dir::found(&dir, &args.name)?;
     tell(global, &joined, "founded a new org");
     if !global.json {
         println!("keep a copy of {} offline: without it nobody can enroll", dir.authority().display());
@@ -94,7 +94,7 @@ pub fn enroll(global: &Global, args: &Enroll) -> Result<()> {
         std::io::stdin().take(4_096).read_to_string(&mut token).context("no token came on standard input")?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let joined = runtime.block_on(holdfast_driver::run::enrol(&DataDir::new(&global.data), &token))?;
+    let joined = runtime.block_on(holdfast_driver::data_dir::enrol(&DataDir::new(&global.data), &token))?;
     tell(global, &joined, "enrolled");
     Ok(())
 }

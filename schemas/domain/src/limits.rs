@@ -176,6 +176,11 @@ pub const GENERATION_BYTES_MAX: usize = 2 << 20;
 /// Content of one start entry of a generation: small enough to be sent and resumed on any link, large enough that a
 /// document of 2,000 records has few.
 pub const START_ENTRY_BYTES: usize = 48 << 10;
+/// A document that is large in what it shows is not rolled again before it has so many more changes: a roll would not
+/// make it smaller.
+pub const ROLL_CHANGES_MIN: u64 = 1_000;
+/// Authors that one floor names, with who they are: in about 200 bytes each they fit an entry.
+pub const FLOOR_HEADS_MAX: usize = 2_000;
 /// A record deleted longer ago than this is carried into the next generation as its id and its deletion alone.
 pub const DELETED_KEPT_MS: u64 = 30 * 24 * 3600 * 1000;
 /// Requests to fill one and the same gap in a session: a peer that has dropped the entries cannot fill it, however often

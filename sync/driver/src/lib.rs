@@ -5,6 +5,7 @@
 //! sockets, threads and the real clock.
 
 pub mod config;
+pub mod data_dir;
 pub mod effect;
 pub mod engine;
 pub mod event;
@@ -14,6 +15,7 @@ pub mod parcel;
 pub mod run;
 
 mod admit;
+mod authoring;
 pub mod authority;
 pub mod blobs;
 mod clock;

@@ -6,6 +6,7 @@ use holdfast_domain::query::PageRequest;
 
 use crate::blobs::BlobConfig;
 use crate::clock::SystemClock;
+use crate::data_dir::DataDir;
 use crate::effect::{Effect, Reply};
 use crate::engine::Engine;
 use crate::event::{Command, Event, Ticket};
@@ -13,7 +14,7 @@ use crate::handle::Failed;
 use crate::parcel::sealing::{ParcelKey, Recipient};
 use crate::parcel::{ParcelReader, ParcelRefusal, export, import};
 use crate::retention::Retention;
-use crate::run::{DataDir, StartError, log, member, open_engine};
+use crate::run::{StartError, log, member, open_engine};
 
 /// A stopped node.
 pub struct Offline {

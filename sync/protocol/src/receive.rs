@@ -173,14 +173,7 @@ impl Protocol {
                     self.proved(link, stream, author, last, digest, out);
                     fresh.extend(entries);
                 }
-                Verdict::Gap(first) => {
-                    self.counters.one(counters::RUNS_WITH_GAPS);
-                    if self.open_mut(link).is_some_and(|open| open.asks.may_fill(stream, author, first)) {
-                        self.ask(link, stream, author, first, last, out);
-                    } else {
-                        self.arrived(link, stream, author, last, out);
-                    }
-                }
+                Verdict::Gap(first) => self.gap(link, stream, author, first, last, out),
                 Verdict::Suspect => self.suspect(link, stream, author, 1, last, out),
                 Verdict::Forked(seq, rivals) => {
                     self.forked(link, stream, author, seq, rivals, out);
@@ -198,6 +191,11 @@ impl Protocol {
                 Verdict::Unplaced | Verdict::Forged => self.counters.one(counters::RUNS_UNPLACED),
             }
         }
+        self.hand_over(link, fresh, out);
+    }
+
+    /// Lets proved entries be taken into the commit under way; a pack without any is dealt with.
+    fn hand_over(&mut self, link: LinkId, fresh: Vec<Entry>, out: &mut Vec<Effect>) {
         if fresh.is_empty() {
             return self.dealt_with(link, out);
         }
@@ -234,6 +232,16 @@ impl Protocol {
         }
         open.theirs.learn(stream, author, Head { seq: last, digest: digest.short() });
         self.arrived(link, stream, author, last, out);
+    }
+
+    /// Entries are missing before a run: they are asked for, unless the peer has shown that it cannot bring them.
+    fn gap(&mut self, link: LinkId, stream: StreamId, author: AuthorId, first: u64, last: u64, out: &mut Vec<Effect>) {
+        self.counters.one(counters::RUNS_WITH_GAPS);
+        if self.open_mut(link).is_some_and(|open| open.asks.may_fill(stream, author, first)) {
+            self.ask(link, stream, author, first, last, out);
+        } else {
+            self.arrived(link, stream, author, last, out);
+        }
     }
 
     pub(crate) fn arrived(

@@ -7,10 +7,10 @@ use holdfast_domain::clock::Now;
 use holdfast_domain::edit::{Edit, Outcome};
 use holdfast_domain::frame::LinkId;
 use holdfast_domain::identity::{DeviceCredential, DeviceId, DeviceRole, PublicKey};
+use holdfast_driver::data_dir::DataDir;
 use holdfast_driver::effect::{Effect, Reply};
 use holdfast_driver::engine::{Engine, EngineConfig};
 use holdfast_driver::event::{Command, EditOptions, Event, Ticket};
-use holdfast_driver::run::DataDir;
 use holdfast_store::store::Store;
 use holdfast_transport::identity::{Authority, DeviceKey, Membership};
 
@@ -40,7 +40,7 @@ impl Org {
     /// Founds an org whose hub lies at `home/hub`.
     pub(crate) fn found(home: &Path) -> Result<Self> {
         let dir = DataDir::new(home.join("hub"));
-        holdfast_driver::run::found(&dir, "hub")?;
+        holdfast_driver::data_dir::found(&dir, "hub")?;
         let authority = Authority::load(&dir.authority())?;
         let authority_key = authority.public();
         Ok(Self { home: home.to_owned(), authority, authority_key, mono_us: 0, links: 0 })

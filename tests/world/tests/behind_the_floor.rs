@@ -162,6 +162,50 @@ fn two_command_posts_roll_at_once() {
 }
 
 #[test]
+fn a_command_post_restored_from_an_old_copy_learns_where_all_others_are() {
+    for seed in 0..4 {
+        let mut world = World::new(870 + seed);
+        world.retention = Retention { document_days: 0, reset_wait_s: 120, ..Retention::default() };
+        let nodes = mesh(&mut world, &["hub", "engine-7", "truck-3"], Profile::LAN);
+        let mut story = Story::begin(&mut world, 0);
+        for round in 0..12 {
+            story.anything(&mut world, nodes[round % 3]);
+            world.run_for_ms(500);
+        }
+        demand_agreement(&mut world, &nodes, 10_000);
+        // The copy lies in a drawer while work goes on and the document rolls twice.
+        let copy = world.clone_disk(0);
+        world.power_cut(copy);
+        for _ in 0..2 {
+            for round in 0..12 {
+                story.anything(&mut world, nodes[round % 3]);
+                world.run_for_ms(500);
+            }
+            demand_agreement(&mut world, &nodes, 10_000);
+            let board = stream(&story, StreamKind::Board);
+            lay(&mut world, 0, Command::Roll { stream: board });
+            world.run_for_ms(ROUND_MS);
+        }
+        let kept_task = story.task(&mut world, 0, "The last order of the old command post");
+        demand_agreement(&mut world, &nodes, 10_000);
+        world.power_cut(0);
+        world.link(copy, nodes[1], Profile::LAN);
+        world.link(copy, nodes[2], Profile::RADIO);
+        world.power_on(copy);
+        story.task(&mut world, 1, "Is the command post there?");
+        world.run_for_ms(2 * ROUND_MS);
+        story.task(&mut world, copy, "The command post is back");
+        demand_agreement(&mut world, &[copy, nodes[1], nodes[2]], 120_000);
+        assert!(was_reset(&world, copy), "seed {seed}: nobody has what lies below any more, and that is told");
+        let views = world.engine(copy).store().reader().expect("a reader");
+        assert!(views.task_by_id(kept_task).expect("views").is_some());
+        // It rolls again, as another author.
+        lay(&mut world, copy, Command::Roll { stream: stream(&story, StreamKind::Board) });
+        demand_agreement(&mut world, &[copy, nodes[1], nodes[2]], 120_000);
+    }
+}
+
+#[test]
 fn messages_below_an_old_floor_are_dropped_and_the_command_post_has_them() {
     let mut world = World::new(840);
     world.retention = Retention { message_days: 0, track_days: 0, ..Retention::default() };

@@ -78,7 +78,7 @@ fn live(seed: u64) -> String {
     let links = [
         world.link(nodes[0], nodes[1], Profile::LAN),
         world.link(nodes[1], nodes[2], forging),
-        world.link(nodes[0], nodes[2], Profile { rate_bps: 2_000_000, ..Profile::RADIO }),
+        world.link(nodes[0], nodes[2], Profile::RADIO.at_bps(2_000_000)),
     ];
     let story = Story::begin(&mut world, 0);
     world.run_for_ms(5_000);

@@ -17,13 +17,16 @@ pub struct Retention {
     pub message_days: u32,
     /// Days for which position history is kept after the command post has it. Default 7.
     pub track_days: u32,
-    /// Changes after which a document is rolled. Default and most: 50,000; at least 10.
+    /// Changes after which a document is rolled. Default and most: 50,000; at least 100.
     pub generation_changes_max: u64,
     /// Bytes of a saved document at which it is rolled. Default and most: 2 MiB; at least 4 KiB.
     pub generation_bytes_max: usize,
     /// How long, in seconds, the command post waits for the author of a late edit to say it again, before it does so
     /// itself. Default 600.
     pub late_wait_s: u64,
+    /// How long, in seconds, a command post that is in touch with others waits for entries that nobody brings and a floor
+    /// covers, before it goes on without them. Default 86,400. Other nodes do not wait: the command post has them.
+    pub reset_wait_s: u64,
 }
 
 impl Default for Retention {
@@ -35,6 +38,7 @@ impl Default for Retention {
             generation_changes_max: GENERATION_CHANGES_MAX,
             generation_bytes_max: GENERATION_BYTES_MAX,
             late_wait_s: 600,
+            reset_wait_s: 86_400,
         }
     }
 }
@@ -42,7 +46,8 @@ impl Default for Retention {
 const DAY_MS: u64 = 24 * 3600 * 1000;
 /// Nobody means more than a hundred years.
 const DAYS_MAX: u32 = 36_500;
-const GENERATION_CHANGES_MIN: u64 = 10;
+/// Start entries count as changes; below this a start might be due for a roll itself.
+const GENERATION_CHANGES_MIN: u64 = 100;
 const GENERATION_BYTES_MIN: usize = 4 << 10;
 
 impl Retention {
@@ -93,6 +98,6 @@ mod tests {
         let days = told(Retention { track_days: 40_000, ..Retention::default() });
         assert_eq!(days, "retention.track_days is 40000; give at most 36500 days");
         let changes = told(Retention { generation_changes_max: 60_000, ..Retention::default() });
-        assert_eq!(changes, "retention.generation_changes_max is 60000; give 10..=50000 changes");
+        assert_eq!(changes, "retention.generation_changes_max is 60000; give 100..=50000 changes");
     }
 }

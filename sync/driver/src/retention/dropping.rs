@@ -15,12 +15,14 @@ impl Core {
     /// Tells the protocol where newcomers begin, and goes on above floors where this node lacks what lies below: there
     /// is a replacement for it, or it would be dropped at once.
     pub(crate) fn settle_floors(&mut self, step: &mut Step<'_>) -> Result<(), StoreError> {
+        let now_ms = self.floors.now_ms(step.now.wall_ms);
         for stream in self.floors.streams() {
-            let now_ms = step.now.wall_ms;
             let settled = covered(&self.floors.settled(stream, now_ms, &self.config.retention, false));
             let heads = settled.iter().map(|(author, (seq, _))| (*author, *seq)).collect();
             self.say(step, Input::Settled { stream, heads })?;
             if self.keeps_all() {
+                let lost = self.given_up(step, stream, settled);
+                self.jump_to(step, stream, &lost)?;
                 continue;
             }
             self.jump_to(step, stream, &settled)?;
@@ -32,6 +34,26 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// A command post is to keep everything. Only what a floor covers and nobody has brought for long, though somebody was
+    /// there, is given up: its disk was put back to an older state, and all others have dropped what came since.
+    fn given_up(&mut self, step: &Step<'_>, stream: StreamId, mut settled: Covered) -> Covered {
+        let in_touch = self.protocol.links().any(|(.., open)| open);
+        let wait_us = self.config.retention.reset_wait_s.saturating_mul(1_000_000);
+        settled.retain(|author, (seq, _)| {
+            let held = self.protocol.digest(stream, *author).map_or(0, |(seq, _)| seq);
+            if held >= *seq {
+                self.floors.lacking_since_us.remove(&(stream, *author));
+                return false;
+            }
+            let since = self.floors.lacking_since_us.entry((stream, *author)).or_insert((held, step.now.mono_us));
+            if since.0 != held || !in_touch {
+                *since = (held, step.now.mono_us);
+            }
+            step.now.mono_us.saturating_sub(since.1) >= wait_us
+        });
+        settled
     }
 
     fn jump_to(&mut self, step: &mut Step<'_>, stream: StreamId, heads: &Covered) -> Result<(), StoreError> {
@@ -55,8 +77,8 @@ impl Core {
         if self.keeps_all() {
             return Ok(());
         }
+        let now_ms = self.floors.now_ms(step.now.wall_ms);
         for stream in self.floors.streams() {
-            let now_ms = step.now.wall_ms;
             let aged = covered(&self.floors.settled(stream, now_ms, &self.config.retention, true));
             let mut gone = Vec::new();
             for (author, (seq, digest)) in aged {

@@ -1,6 +1,6 @@
 //! The floors known, and the generation in which each document is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_domain::entry::Digest;
 use holdfast_domain::feed::{self, ControlBody};
@@ -19,6 +19,8 @@ use crate::retention::{CONTROL, Retention};
 pub(crate) struct Floors {
     rows: BTreeMap<StreamId, Vec<FloorRow>>,
     generations: BTreeMap<StreamId, Generation>,
+    /// Documents that are not yet in the generation that counts.
+    pending: BTreeSet<StreamId>,
     /// Floors that the protocol has not heard of.
     news: Vec<Floor>,
     /// Whether something happened after which all floors are to be gone through.
@@ -31,6 +33,8 @@ pub(crate) struct Floors {
     saved_bytes: BTreeMap<StreamId, usize>,
     /// How far each chain was dropped since the start.
     dropped: BTreeMap<(StreamId, AuthorId), u64>,
+    /// How far a chain is held whose next entries nobody brings, and since when, microseconds.
+    pub(crate) lacking_since_us: BTreeMap<(StreamId, AuthorId), (u64, u64)>,
     /// Since when the late edits of an author wait here to be said again, microseconds.
     pub(crate) late_since_us: BTreeMap<(StreamId, AuthorId), u64>,
 }
@@ -62,6 +66,9 @@ impl Floors {
             floors.rows.entry(row.floor.stream).or_default().push(row);
         }
         floors.generations = store.generations()?.into_iter().collect();
+        for stream in floors.streams() {
+            floors.look_at(stream);
+        }
         Ok(floors)
     }
 
@@ -70,7 +77,20 @@ impl Floors {
         self.news.push(row.floor.clone());
         let rows = self.rows.entry(row.floor.stream).or_default();
         if rows.iter().all(|known| (known.author, known.seq) != (row.author, row.seq)) {
+            let stream = row.floor.stream;
             rows.push(row);
+            self.look_at(stream);
+        }
+    }
+
+    /// Finds out whether a document has to turn.
+    fn look_at(&mut self, stream: StreamId) {
+        let turns = stream.kind.family() == Family::Document
+            && self.best(stream).is_some_and(|best| begun_by(best) != self.generation(stream));
+        if turns {
+            self.pending.insert(stream);
+        } else {
+            self.pending.remove(&stream);
         }
     }
 
@@ -126,15 +146,19 @@ impl Floors {
     pub(crate) fn turned(&mut self, stream: StreamId, generation: Generation) {
         self.generations.insert(stream, generation);
         self.moved = true;
+        self.look_at(stream);
     }
 
     /// Documents that are not yet in the generation that counts.
     pub(crate) fn to_turn(&self) -> Vec<StreamId> {
-        let documents = self.rows.keys().filter(|stream| stream.kind.family() == Family::Document);
-        documents
-            .copied()
-            .filter(|stream| self.best(*stream).is_some_and(|best| begun_by(best) != self.generation(*stream)))
-            .collect()
+        self.pending.iter().copied().collect()
+    }
+
+    /// The time by which age is judged: what this node's clock and the command posts' newest word agree has come. A clock
+    /// that runs ahead drops nothing, and neither does a node that has not heard of a command post since.
+    pub(crate) fn now_ms(&self, wall_ms: u64) -> u64 {
+        let newest = self.rows.values().flatten().map(|row| row.floor.cut_ms).max();
+        wall_ms.min(newest.unwrap_or(0))
     }
 
     /// The floors whose lower part this node needs no more: of a document those on the way to its present generation,

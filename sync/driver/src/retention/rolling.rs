@@ -7,6 +7,7 @@ use holdfast_domain::entry::Digest;
 use holdfast_domain::feed::{self, ControlBody};
 use holdfast_domain::floor::{Floor, FloorReason, Generation};
 use holdfast_domain::identity::{AuthorId, DeviceId, DeviceRole};
+use holdfast_domain::limits::{FLOOR_HEADS_MAX, ROLL_CHANGES_MIN};
 use holdfast_domain::refusal::Refusal;
 use holdfast_domain::scope::{Family, Scope, StreamId, StreamKind};
 use holdfast_replica::replica::Replica;
@@ -79,7 +80,9 @@ impl Core {
             .open()
             .into_iter()
             .filter(|stream| {
-                self.replica.changes(*stream) >= changes_max || self.floors.saved_bytes(*stream) as u64 >= bytes_max
+                let changes = self.replica.changes(*stream);
+                let large = self.floors.saved_bytes(*stream) as u64 >= bytes_max && changes >= ROLL_CHANGES_MIN;
+                changes >= changes_max || large
             })
             .collect();
         if grown.is_empty() || !self.is_roller() {
@@ -104,7 +107,8 @@ impl Core {
         self.open_document(step, stream)?;
         let from = self.floors.generation(stream);
         let behind = self.floors.best(stream).is_some_and(|best| begun_by(best) != from);
-        if behind || self.replica.held_in(stream) > 0 {
+        let heads = self.heads_of(stream);
+        if behind || self.replica.held_in(stream) > 0 || heads.len() > FLOOR_HEADS_MAX {
             return Ok(None);
         }
         let author = self.credential.author();
@@ -112,7 +116,7 @@ impl Core {
         let mut floor = Floor {
             stream,
             number: from.number + 1,
-            heads: self.heads_of(stream),
+            heads,
             credentials: Vec::new(),
             reason: FloorReason::Age,
             cut_ms: hlc.ms(),
@@ -157,6 +161,8 @@ impl Core {
         let known = covered(&rows);
         let mut heads = self.heads_of(stream);
         heads.retain(|(author, seq, _)| known.get(author).is_none_or(|(covered, _)| seq > covered));
+        // What does not fit one floor comes with the next.
+        heads.truncate(FLOOR_HEADS_MAX);
         if heads.is_empty() {
             return Ok(None);
         }

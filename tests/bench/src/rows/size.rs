@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use holdfast_cluster::process::Program;
 use holdfast_domain::id::MissionId;
-use holdfast_driver::run::DataDir;
+use holdfast_driver::data_dir::DataDir;
 use holdfast_store::store::Store;
 use holdfast_world::link::Profile;
 use holdfast_world::story::Story;
