@@ -22,18 +22,12 @@ impl Core {
     /// Says where this device is reached, unless it has said just that.
     pub(crate) fn reachable(&mut self, step: &mut Step<'_>, mut addresses: Vec<String>) -> Result<(), StoreError> {
         addresses.truncate(ADDRESSES_MAX);
-        let said = self.said_by(step.store, self.credential.author())?;
-        if said.is_none_or(|said| said != addresses) {
+        let said = said_by(step.store, self.credential.author())?;
+        if said.unwrap_or_default() != addresses {
             let body = RegisterBody::ReachableV1 { written: self.clock.tick(step.now), addresses };
             self.write(step, stream(), feed::encode(&body));
         }
         Ok(())
-    }
-
-    /// Where an author says its device is reached; `None`: it says nothing.
-    fn said_by(&self, store: &Store, author: AuthorId) -> Result<Option<Vec<String>>, StoreError> {
-        let entries = store.run(stream(), &[(author, 1)], PACK_RAW_BYTES, PACK_ENTRIES_MAX)?;
-        Ok(entries.iter().find_map(addresses_in))
     }
 
     /// What an admitted entry says of where its author's device is reached.
@@ -68,10 +62,16 @@ impl Engine {
     }
 }
 
+/// Where an author says its device is reached; `None`: it never said.
+fn said_by(store: &Store, author: AuthorId) -> Result<Option<Vec<String>>, StoreError> {
+    let entries = store.run(stream(), &[(author, 1)], PACK_RAW_BYTES, PACK_ENTRIES_MAX)?;
+    Ok(entries.iter().find_map(addresses_in))
+}
+
 fn addresses_in(entry: &Entry) -> Option<Vec<String>> {
     match feed::decode(&entry.body).ok()? {
         RegisterBody::ReachableV1 { addresses, .. } => Some(addresses),
-        _ => None,
+        RegisterBody::PositionV1 { .. } => None,
     }
 }
 

@@ -5,10 +5,10 @@ use std::ops::Bound;
 
 use holdfast_domain::clock::Now;
 use holdfast_domain::entry::{Digest, Entry};
-use holdfast_domain::frame::{Ack, Ask, Bye, Carriage, Flow, Frame, FrameV1, LinkId, Pack, PackForm, capability};
+use holdfast_domain::frame::{Carriage, Flow, Frame, FrameV1, LinkId, Pack, PackForm, capability};
 use holdfast_domain::frontier::Head;
 use holdfast_domain::identity::{AuthorId, Credential, DeviceRole};
-use holdfast_domain::limits::{ASKS_SERVED_MAX, FRAME_BYTES_MAX, IN_FLIGHT_PACKS_MAX, PACK_AUTHORS_MAX, PACKET_BYTES};
+use holdfast_domain::limits::{FRAME_BYTES_MAX, IN_FLIGHT_PACKS_MAX, PACK_AUTHORS_MAX, PACKET_BYTES};
 use holdfast_domain::scope::{Class, Family, StreamId};
 
 use crate::blob::BlobEffect;
@@ -18,6 +18,8 @@ use crate::held::Held;
 use crate::parts::{Part, Parts};
 use crate::protocol::{Effect, Protocol};
 use crate::run::{self, Run};
+
+mod answers;
 
 /// The sending side of one session. It holds no queue of entries: what is to be sent is always what is held beyond what
 /// the peer holds and what was sent already.
@@ -454,64 +456,5 @@ impl Protocol {
         let Some(open) = self.open_mut(link) else { return };
         let lost = open.push.lost_packets(now.mono_us.saturating_sub(open.pace.packet_lost_us()));
         self.counters.add(counters::PACKETS_LOST, lost);
-    }
-
-    /// The peer has dealt with a pack. What it holds now decides whether it took each run; the room is free either way.
-    pub(crate) fn ack_came(&mut self, link: LinkId, ack: &Ack, out: &mut Vec<Effect>) {
-        let Some(open) = self.links.get_mut(&link).map(|state| &mut state.open) else { return };
-        if open.push.part_landed(ack.pack) {
-            return open.pace.acknowledged();
-        }
-        let Some(flown) = open.push.landed(ack.pack) else {
-            return self.counters.one(counters::ACKS_UNKNOWN);
-        };
-        open.pace.acknowledged();
-        let others: BTreeMap<u16, Option<Head>> = ack.others.iter().copied().collect();
-        if others.len() < ack.others.len() || others.keys().any(|&place| usize::from(place) >= flown.runs.len()) {
-            return self.close(link, Bye::BadFrame, out);
-        }
-        for (place, &(author, last)) in flown.runs.iter().enumerate() {
-            let head = others.get(&(place as u16)).map_or(Some(last), |other| *other);
-            if let Some(head) = head
-                && !self.learn(link, flown.stream, author, head, out)
-            {
-                return;
-            }
-        }
-        let Some(open) = self.links.get_mut(&link).map(|state| &mut state.open) else { return };
-        if flown.stream.kind.family() == Family::Register {
-            open.push.fell_behind(flown.stream);
-        }
-        for (author, last) in flown.runs {
-            let chain = (flown.stream, author);
-            open.told.share(flown.stream, author, last.seq);
-            if open.theirs.seq(flown.stream, author) >= last.seq {
-                open.push.told.insert((flown.stream.kind.class(), author));
-                if open.push.refused.remove(&chain) {
-                    open.push.fell_behind(flown.stream);
-                }
-            } else if open.push.refused.insert(chain) {
-                self.counters.one(counters::RUNS_REFUSED);
-            }
-        }
-    }
-
-    /// The peer wants a chain from some number on, whatever it is known to hold.
-    pub(crate) fn ask_came(&mut self, link: LinkId, ask: &Ask, out: &mut Vec<Effect>) {
-        self.counters.one(counters::ASKS_RECEIVED);
-        let held = self.held.head(ask.stream, ask.author).map_or(0, |(seq, _)| seq);
-        let Some(open) = self.links.get_mut(&link).map(|state| &mut state.open) else { return };
-        let chain = (ask.stream, ask.author);
-        let others = open.push.asked.iter().filter(|(other, asked)| asked.by_peer && **other != chain).count();
-        if ask.first == 0 || others >= ASKS_SERVED_MAX {
-            return self.close(link, Bye::BadFrame, out);
-        }
-        if ask.first <= held {
-            open.push.asked.insert(chain, Asked { next: ask.first, by_peer: true });
-            open.push.fell_behind(ask.stream);
-        }
-        if ask.first == 1 || ask.stream.kind.family() == Family::Register {
-            open.push.shown.insert(chain);
-        }
     }
 }

@@ -119,7 +119,7 @@ fn a_database_with_a_rolled_document_has_no_way_back() {
     drop(store);
     let before = (contents(&path), shape(&path));
     let error = downgrade(&path, 4).expect_err("no way");
-    assert!(matches!(error, StoreError::NoWayBack { version: 3 }), "{error:?}");
+    assert!(matches!(error, StoreError::NoWayBack { version: 4 }), "{error:?}");
     assert_eq!((contents(&path), shape(&path)), before);
     assert_eq!(Store::open(&path).expect("a store").generations().expect("generations"), [(board, second)]);
 }

@@ -55,8 +55,8 @@ const REDIAL_US: u64 = 500_000;
 const REDIAL_GUILTY_US: u64 = 20_000_000;
 /// Between ticks of a node with connections, microseconds.
 const TICK_US: u64 = 1_000_000;
-/// Between ticks of a node without any: there is nobody to say anything to.
-const TICK_ALONE_US: u64 = 600_000_000;
+/// Between ticks of a node without any, unless a story says otherwise.
+pub(crate) const TICK_ALONE_US: u64 = 600_000_000;
 
 impl World {
     pub(crate) fn links_of(&self, node: usize) -> Vec<usize> {
@@ -114,7 +114,7 @@ impl World {
     pub(crate) fn tick_later(&mut self, node: usize) {
         self.nodes[node].tick += 1;
         let tick = self.nodes[node].tick;
-        self.later(if self.nodes[node].alone { TICK_ALONE_US } else { TICK_US }, Coming::Tick { node, tick });
+        self.later(if self.nodes[node].alone { self.tick_alone_us } else { TICK_US }, Coming::Tick { node, tick });
     }
 
     /// Hands events to a node and carries out what it wants.

@@ -90,7 +90,7 @@ impl World {
             seed,
             floor_ms: 0,
             retention: self.retention.clone(),
-            blobs: self.blobs.clone(),
+            blobs: self.blobs,
         };
         let engine = Engine::open(store, config, now).expect("a store that a power cut left opens");
         this.mind = Mind::Engine(Box::new(engine));

@@ -25,7 +25,7 @@ use holdfast_store::store::Store;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::happen::Coming;
+use crate::happen::{Coming, TICK_ALONE_US};
 use crate::harm::Cut;
 use crate::link::{Link, Profile};
 use crate::mallory::{Malice, Mallory};
@@ -107,6 +107,9 @@ pub struct World {
     pub acknowledged: Vec<Acknowledged>,
     /// How long nodes that are switched on from now on keep things, and when documents roll.
     pub retention: Retention,
+    /// Between ticks of nodes without any connection, microseconds: long, since there is nobody to say anything to. Less
+    /// where a story is about what such a node does by itself.
+    pub tick_alone_us: u64,
     /// What nodes that are switched on from now on do about attachments.
     pub blobs: BlobConfig,
 }
@@ -142,6 +145,7 @@ impl World {
             queue_bytes_most: 0,
             // Clocks of the world jump by decades; what nodes show must be the same even so.
             retention: Retention { message_days: 36_500, track_days: 36_500, ..Retention::default() },
+            tick_alone_us: TICK_ALONE_US,
             blobs: BlobConfig::default(),
             acknowledged: Vec::new(),
         }

@@ -147,6 +147,7 @@ fn positions_reported_at_a_relay_and_at_the_vehicle_are_sealed_by_each_alone() {
 #[test]
 fn a_unit_that_falls_silent_is_sealed_soon_and_a_rare_reporter_not_fix_by_fix() {
     let mut world = World::new(73);
+    world.tick_alone_us = 1_000_000;
     let hub = world.node("hub");
     let story = Story::begin(&mut world, hub);
     let [quick, rare] = [story.units[0], story.units[1]];
@@ -171,6 +172,7 @@ fn a_unit_that_falls_silent_is_sealed_soon_and_a_rare_reporter_not_fix_by_fix() 
 #[test]
 fn a_fleet_that_falls_silent_at_once_does_not_hold_a_step_up() {
     let mut world = World::new(77);
+    world.tick_alone_us = 1_000_000;
     let hub = world.node("hub");
     let mut story = Story::begin(&mut world, hub);
     let fleet = 2 * SEGMENTS_PER_STEP + 1;
@@ -218,6 +220,7 @@ fn what_an_import_or_a_second_report_says_again_is_not_doubled() {
 #[test]
 fn a_disk_that_refuses_keeps_nothing_of_a_report_and_seals_nothing_twice() {
     let mut world = World::new(75);
+    world.tick_alone_us = 1_000_000;
     let hub = world.node("hub");
     let story = Story::begin(&mut world, hub);
     let unit = story.units[0];

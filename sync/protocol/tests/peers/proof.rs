@@ -50,7 +50,6 @@ impl Puppet {
 
     pub(crate) fn bytes(&mut self, victim: &mut Node, bytes: Vec<u8>) -> Vec<Outward> {
         let out = victim.say(Input::Frame { link: self.link, bytes });
-        let out = out;
         self.hear(out.clone());
         out
     }
