@@ -32,6 +32,9 @@ use crate::peers::Peers;
 use crate::retention::Retention;
 use crate::retention::floors::Floors;
 
+/// A node writes nothing of its own accord so long after its start.
+const UNASKED_AFTER_US: u64 = 60_000_000;
+
 /// Who this node is, what it may sign, and where its randomness comes from.
 pub struct EngineConfig {
     /// The device's signing key.
@@ -77,6 +80,10 @@ pub(crate) struct Core {
     pub(crate) counters: BTreeMap<&'static str, u64>,
     /// What the node runs on; its policy says what sync may spend. The driver alone learns of it, so it is not on disk.
     pub(crate) power: PowerStatus,
+    /// When this run began, microseconds of its own clock.
+    started_us: u64,
+    /// Whether a peer has said in this run what it holds.
+    met: bool,
     /// When each device last said where it is reached.
     pub(crate) reached: BTreeMap<DeviceId, Hlc>,
     pub(crate) blobs: Blobs,
@@ -301,6 +308,8 @@ impl Core {
             marks: Vec::new(),
             counters: BTreeMap::new(),
             power: PowerStatus::default(),
+            started_us: now.mono_us,
+            met: false,
             reached: BTreeMap::new(),
             blobs: Blobs::new(store)?,
             config,
@@ -324,6 +333,17 @@ impl Core {
         self.protocol.handle(now, Input::Spend { bulk_every_s: self.power.policy.bulk_every_s });
         self.blobs = Blobs::new(store)?;
         self.want_blobs(store, now)
+    }
+
+    /// Whether this node may write of its own accord. A disk that was put back learns from its peers that it must write as
+    /// another author, and must not have written before: its numbers are taken.
+    pub(crate) fn may_write_unasked(&self, now: Now) -> bool {
+        now.mono_us.saturating_sub(self.started_us) >= UNASKED_AFTER_US
+    }
+
+    /// The same for what is wanted soon: a peer that was met is as good as time.
+    pub(crate) fn may_write_soon(&self, now: Now) -> bool {
+        self.met || self.may_write_unasked(now)
     }
 
     /// Hands one input to the protocol and does at once what needs no commit of its own; the rest waits in `step`.
@@ -367,7 +387,10 @@ impl Core {
             Said::Peer { device, credential, wall_offset_ms } => {
                 self.peers.greeted(device, &credential, wall_offset_ms, step.now);
             }
-            Said::PeerHeads { device, frontier, whole } => self.peers.holds(device, frontier, whole),
+            Said::PeerHeads { device, frontier, whole } => {
+                self.met = true;
+                self.peers.holds(device, frontier, whole);
+            }
             Said::Marked { mark } => {
                 // What this step has written so far is covered by the mark as well, but the step may go on.
                 self.marks.push((mark, step.grown_before));

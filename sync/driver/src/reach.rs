@@ -23,7 +23,7 @@ impl Core {
     pub(crate) fn reachable(&mut self, step: &mut Step<'_>, mut addresses: Vec<String>) -> Result<(), StoreError> {
         addresses.truncate(ADDRESSES_MAX);
         let said = said_by(step.store, self.credential.author())?;
-        if said.unwrap_or_default() != addresses {
+        if said.unwrap_or_default() != addresses && self.may_write_soon(step.now) {
             let body = RegisterBody::ReachableV1 { written: self.clock.tick(step.now), addresses };
             self.write(step, stream(), feed::encode(&body));
         }

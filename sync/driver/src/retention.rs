@@ -68,7 +68,8 @@ impl Core {
         for stream in self.floors.to_turn() {
             self.turn_if_whole(step, stream)?;
         }
-        if self.keeps_all() {
+        let unasked = self.may_write_unasked(step.now);
+        if self.keeps_all() && unasked {
             self.roll_grown(step)?;
         }
         let due = ticked && step.now.mono_us.saturating_sub(self.floors.round_us) >= ROUND_US;
@@ -78,7 +79,7 @@ impl Core {
         }
         if due {
             self.floors.round_us = step.now.mono_us;
-            if self.keeps_all() {
+            if self.keeps_all() && unasked {
                 self.say_for_the_silent(step)?;
                 self.lay_daily_floors(step)?;
             }

@@ -229,7 +229,7 @@ struct Loop {
 }
 
 /// How often it is looked whether this node is reached elsewhere than before.
-const TELL_ADDRESSES_EVERY: Duration = Duration::from_mins(1);
+const TELL_ADDRESSES_EVERY: Duration = Duration::from_secs(5);
 /// How often the engine hears of passing time: for housekeeping only, no protocol timer hangs on it.
 const TICK: Duration = Duration::from_secs(1);
 

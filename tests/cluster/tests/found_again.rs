@@ -18,8 +18,16 @@ fn what_a_device_says_of_its_address_brings_others_to_it_without_the_hub() -> Re
     let hub = fleet.members[0].process.api.clone();
     let mission = hub.post("/missions", &json!({"name": "Without the hub"}))?.ok()?;
     let path = format!("/missions/{}", mission["id"].as_str().context("an id")?);
-    fleet.members[engine].process.restart_advertising()?;
     fleet.converge(&[0, engine, truck], PATIENCE)?;
+    let before = fleet.status(truck)?["scopes"].take();
+    fleet.members[engine].process.restart_advertising()?;
+    let start = Instant::now();
+    while fleet.status(truck)?["scopes"] == before {
+        if start.elapsed() > PATIENCE {
+            bail!("truck-3 never heard where engine-7 is");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
     fleet.members[0].process.kill();
     let engine = fleet.members[engine].process.api.clone();
     engine.post(&format!("{path}/messages"), &json!({"text": "Hub is gone, staging at Pier 9"}))?.ok()?;

@@ -28,7 +28,10 @@ fn main() {
                     }
                     match catch_unwind(AssertUnwindSafe(|| live(seed, None))) {
                         Ok(life) => drop(node_ms.fetch_add(life.node_ms, Ordering::Relaxed)),
-                        Err(_) => failed.lock().expect("no thread panics while it holds this").push(seed),
+                        Err(_) => {
+                            println!("seed {seed} failed");
+                            failed.lock().expect("no thread panics while it holds this").push(seed);
+                        }
                     }
                     let done = done.fetch_add(1, Ordering::Relaxed) + 1;
                     if done % SAY_EVERY == 0 || done == seeds {
