@@ -40,7 +40,7 @@ impl Core {
         }
         self.keep(step, entries)?;
         for entry in &allowed {
-            step.out.extend(self.whereabouts(entry).map(Effect::Learned));
+            step.out.extend(self.whereabouts(entry, credentials).map(Effect::Learned));
         }
         self.take_floors(step, &allowed)?;
         let merged = self.replica.merge(&allowed);

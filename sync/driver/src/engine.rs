@@ -82,8 +82,6 @@ pub(crate) struct Core {
     pub(crate) power: PowerStatus,
     /// When this run began, microseconds of its own clock.
     started_us: u64,
-    /// Whether a peer has said in this run what it holds.
-    met: bool,
     /// When each device last said where it is reached.
     pub(crate) reached: BTreeMap<DeviceId, Hlc>,
     pub(crate) blobs: Blobs,
@@ -309,7 +307,6 @@ impl Core {
             counters: BTreeMap::new(),
             power: PowerStatus::default(),
             started_us: now.mono_us,
-            met: false,
             reached: BTreeMap::new(),
             blobs: Blobs::new(store)?,
             config,
@@ -343,7 +340,7 @@ impl Core {
 
     /// The same for what is wanted soon: a peer that was met is as good as time.
     pub(crate) fn may_write_soon(&self, now: Now) -> bool {
-        self.met || self.may_write_unasked(now)
+        self.protocol.knows_a_peer() || self.may_write_unasked(now)
     }
 
     /// Hands one input to the protocol and does at once what needs no commit of its own; the rest waits in `step`.
@@ -387,10 +384,7 @@ impl Core {
             Said::Peer { device, credential, wall_offset_ms } => {
                 self.peers.greeted(device, &credential, wall_offset_ms, step.now);
             }
-            Said::PeerHeads { device, frontier, whole } => {
-                self.met = true;
-                self.peers.holds(device, frontier, whole);
-            }
+            Said::PeerHeads { device, frontier, whole } => self.peers.holds(device, frontier, whole),
             Said::Marked { mark } => {
                 // What this step has written so far is covered by the mark as well, but the step may go on.
                 self.marks.push((mark, step.grown_before));

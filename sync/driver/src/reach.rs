@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use holdfast_domain::entry::Entry;
 use holdfast_domain::feed::{self, RegisterBody};
-use holdfast_domain::identity::{AuthorId, DeviceRole};
+use holdfast_domain::identity::{AuthorId, Credential, DeviceRole};
 use holdfast_domain::limits::{ADDRESS_BYTES_MAX, ADDRESSES_MAX, PACK_ENTRIES_MAX, PACK_RAW_BYTES};
 use holdfast_domain::scope::{Scope, StreamId, StreamKind};
 use holdfast_store::error::StoreError;
@@ -31,8 +31,10 @@ impl Core {
     }
 
     /// What an admitted entry says of where its author's device is reached.
-    pub(crate) fn whereabouts(&mut self, entry: &Entry) -> Option<Whereabouts> {
-        let device = &self.protocol.credential(entry.key.author)?.device;
+    pub(crate) fn whereabouts(&mut self, entry: &Entry, credentials: &[Credential]) -> Option<Whereabouts> {
+        // An author's first entry comes with its credential.
+        let fresh = credentials.iter().find(|credential| credential.author() == entry.key.author);
+        let device = &fresh.or_else(|| self.protocol.credential(entry.key.author))?.device;
         if entry.key.stream != stream() || device.device() == self.config.device.device() {
             return None;
         }
@@ -58,7 +60,7 @@ impl Engine {
         let heads = org.into_iter().flat_map(|scope| scope.heads_of(StreamKind::Latest));
         let authors: Vec<(AuthorId, u64)> = heads.map(|(author, _)| (author, 1)).collect();
         let entries = self.store().run(stream(), &authors, PACK_RAW_BYTES, usize::MAX)?;
-        Ok(entries.iter().filter_map(|entry| self.core_mut().whereabouts(entry)).collect())
+        Ok(entries.iter().filter_map(|entry| self.core_mut().whereabouts(entry, &[])).collect())
     }
 }
 

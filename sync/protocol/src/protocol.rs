@@ -461,6 +461,11 @@ impl Protocol {
         self.links.iter().map(|(&link, state)| (link, state.device(), state.is_open()))
     }
 
+    /// Whether a peer has said all it holds, so that nothing of this node's own is there which it does not know.
+    pub fn knows_a_peer(&self) -> bool {
+        self.links.values().filter_map(Link::open).any(|open| open.theirs.is_known() && !open.theirs.is_awaited())
+    }
+
     fn committed(
         &mut self,
         from: Option<LinkId>,

@@ -11,6 +11,8 @@ use holdfast_linkem::relay::{Profile, Relay};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
+use crate::others::copy_tree;
+
 /// How often a process is asked how far it is.
 pub(crate) const GLANCE: Duration = Duration::from_millis(10);
 
@@ -35,15 +37,6 @@ pub(crate) struct Net {
     runtime: Runtime,
     pub(crate) nodes: Vec<Process>,
     pub(crate) links: Vec<Relay>,
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    std::fs::create_dir_all(to)?;
-    for file in std::fs::read_dir(from)? {
-        let file = file?;
-        std::fs::copy(file.path(), to.join(file.file_name()))?;
-    }
-    Ok(())
 }
 
 const FREE_PORTS: [&str; 4] = ["--http-listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0"];
@@ -74,7 +67,7 @@ impl Net {
     ) -> Result<usize> {
         let place = self.nodes.len();
         let own = tempfile::Builder::new().prefix("node-").tempdir_in(home)?.keep();
-        copy(data, &own)?;
+        copy_tree(data, &own)?;
         let mut addresses = String::new();
         for &(peer, profile) in peers {
             let link = self.link(peer, profile)?;
