@@ -342,13 +342,15 @@ impl Push {
         }
     }
 
-    /// Credentials the peer may lack for these authors, in this class.
-    fn untold(&self, class: Class, runs: &[Run], held: &Held, theirs: &Theirs) -> Vec<Credential> {
-        runs.iter()
-            .map(|run| run.range.author)
-            .filter(|&author| !theirs.knows(author) && !self.told.contains(&(class, author)))
-            .filter_map(|author| held.credential(author).cloned())
-            .collect()
+    /// Credentials the peer may lack for these authors. Who asks for a chain may lack what it is believed to know.
+    fn untold(&self, stream: StreamId, runs: &[Run], held: &Held, theirs: &Theirs) -> Vec<Credential> {
+        let class = stream.kind.class();
+        let lacking = |author: AuthorId| {
+            let asked = self.asked.get(&(stream, author)).is_some_and(|asked| asked.by_peer);
+            asked || (!theirs.knows(author) && !self.told.contains(&(class, author)))
+        };
+        let authors = runs.iter().map(|run| run.range.author).filter(|&author| lacking(author));
+        authors.filter_map(|author| held.credential(author).cloned()).collect()
     }
 
     fn left(&mut self, pack: &Pack, runs: &[Run], held: &Held, flown: InFlight) {
@@ -414,7 +416,7 @@ impl Protocol {
         let pack = Pack {
             id: self.last_pack,
             stream,
-            credentials: open.push.untold(class, &runs, &self.held, &open.theirs),
+            credentials: open.push.untold(stream, &runs, &self.held, &open.theirs),
             ranges: runs.iter().map(|run| run.range.clone()).collect(),
             form,
             payload,
