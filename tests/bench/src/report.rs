@@ -109,7 +109,11 @@ fn machine() -> String {
     let kernel = read("/proc/sys/kernel/osrelease");
     let tcp = read("/proc/sys/net/ipv4/tcp_congestion_control");
     let model = named.map_or("unnamed processor", |(_, model)| model.trim());
-    format!("{cores} cores of {model}, Linux {}, TCP congestion control `{}`", kernel.trim(), tcp.trim())
+    format!(
+        "{cores} cores of {model}, Linux {}, TCP congestion control `{}`",
+        kernel.trim().split('-').next().unwrap_or_default(),
+        tcp.trim()
+    )
 }
 
 impl Report {
