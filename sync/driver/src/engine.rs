@@ -177,6 +177,8 @@ impl Engine {
             grown_before: store.newest_growth()?,
         };
         let mut ticked = false;
+        // How the node does is told of the step as a whole: between its parts a document may be about to turn.
+        let mut asked = Vec::new();
         for event in events {
             match event {
                 Event::Up { link, device, address, outgoing } => {
@@ -203,6 +205,9 @@ impl Engine {
                     core.blobs_tick(&mut step)?;
                 }
                 Event::Command(ticket, Command::Doctor) => examined.push(ticket),
+                Event::Command(ticket, question @ (Command::Status | Command::Retention)) => {
+                    asked.push((ticket, question))
+                }
                 Event::Command(ticket, command) => core.command(&mut step, ticket, command)?,
             }
         }
@@ -211,6 +216,9 @@ impl Engine {
         core.follow_floors(&mut step, ticked)?;
         core.seal(&mut step)?;
         core.snapshot_long_tails(&mut step)?;
+        for (ticket, question) in asked {
+            core.command(&mut step, ticket, question)?;
+        }
         let Step { mut out, newest_rev, dirty, .. } = step;
         if dirty {
             for (mark, grown) in core.marks.drain(..) {

@@ -150,7 +150,7 @@ impl Push {
 
     /// Whether there may be something to send, or under way, that can wait for power.
     pub(crate) fn has_bulk(&self) -> bool {
-        self.behind.iter().any(|(class, _)| *class >= Class::P3)
+        self.behind.iter().map(|(class, _)| *class).chain(self.parts.classes()).any(|class| class >= Class::P3)
             || self.in_flight_load.range(Class::P3..).any(|(_, (packs, _))| *packs > 0)
     }
 

@@ -1,13 +1,16 @@
 //! What happens: connections, packets, ticks, and the steps of nodes that come of them.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
+use holdfast_domain::api::NodeStatus;
 use holdfast_domain::frame::{Carriage, LinkId};
+use holdfast_domain::frontier::Fingerprint;
 use holdfast_domain::identity::DeviceId;
 use holdfast_domain::limits::{LINK_QUEUE_BYTES_MAX, LINK_QUEUE_FRAMES_MAX};
 use holdfast_domain::scope::Class;
-use holdfast_driver::effect::{Effect, Notice};
-use holdfast_driver::event::Event;
+use holdfast_driver::effect::{Effect, Notice, Reply};
+use holdfast_driver::event::{Command, Event, Ticket};
 use rand_chacha::rand_core::Rng;
 
 use crate::harm::Cut;
@@ -55,6 +58,8 @@ const REDIAL_US: u64 = 500_000;
 const REDIAL_GUILTY_US: u64 = 20_000_000;
 /// Between ticks of a node with connections, microseconds.
 const TICK_US: u64 = 1_000_000;
+/// The ticket of questions that the world itself asks.
+const ASIDE: Ticket = Ticket(u64::MAX);
 /// Between ticks of a node without any, unless a story says otherwise.
 pub(crate) const TICK_ALONE_US: u64 = 600_000_000;
 
@@ -118,8 +123,11 @@ impl World {
     }
 
     /// Hands events to a node and carries out what it wants.
-    pub(crate) fn step(&mut self, node: usize, events: Vec<Event>) {
+    pub(crate) fn step(&mut self, node: usize, mut events: Vec<Event>) {
         let now = self.now(node);
+        if self.curious {
+            events.push(Event::Command(ASIDE, Command::Status));
+        }
         if let Some(recorder) = &mut self.recorder {
             recorder.events(self.now_us, &self.nodes[node].name, &events);
         }
@@ -152,6 +160,7 @@ impl World {
 
     fn carry_out(&mut self, node: usize, effect: Effect) {
         match effect {
+            Effect::Reply(ASIDE, Reply::Status(said)) => self.demand_whole(node, &said),
             Effect::Reply(ticket, reply) => {
                 self.replies.insert(ticket, reply);
             }
@@ -170,6 +179,14 @@ impl World {
             Effect::Learned(_) | Effect::Changed(_) => {}
             Effect::Fatal(fault) => panic!("node {} cannot go on: {fault}", self.nodes[node].name),
         }
+    }
+
+    /// Demands that what a node said of itself in the midst of a step is what the step came to.
+    fn demand_whole(&self, node: usize, said: &NodeStatus) {
+        let scopes = self.engine(node).frontier().scopes();
+        let held: BTreeMap<String, Fingerprint> =
+            scopes.map(|(scope, held)| (scope.to_string(), held.content())).collect();
+        assert_eq!(said.scopes, held, "node {} told of half a step", self.nodes[node].name);
     }
 
     fn send(&mut self, node: usize, id: LinkId, way: (Class, Carriage), mut bytes: Vec<u8>) {

@@ -110,6 +110,7 @@ pub struct World {
     /// Between ticks of nodes without any connection, microseconds: long, since there is nobody to say anything to. Less
     /// where a story is about what such a node does by itself.
     pub tick_alone_us: u64,
+    pub(crate) curious: bool,
     /// What nodes that are switched on from now on do about attachments.
     pub blobs: BlobConfig,
 }
@@ -146,6 +147,7 @@ impl World {
             // Clocks of the world jump by decades; what nodes show must be the same even so.
             retention: Retention { message_days: 36_500, track_days: 36_500, ..Retention::default() },
             tick_alone_us: TICK_ALONE_US,
+            curious: false,
             blobs: BlobConfig::default(),
             acknowledged: Vec::new(),
         }
@@ -290,6 +292,11 @@ impl World {
     /// Asks a node something, as a face does.
     pub fn ask(&mut self, node: usize, command: Command) -> Reply {
         self.command(node, command).expect("a node that is on answers")
+    }
+
+    /// Asks in each step of each node how it does, and demands an answer that holds when the step is done.
+    pub fn ask_at_every_step(&mut self) {
+        self.curious = true;
     }
 
     /// Hands a frame of a bent program at one node to another, if they are connected.

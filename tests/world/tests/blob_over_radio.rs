@@ -245,3 +245,34 @@ fn a_hub_that_is_full_says_so_and_goes_on_once_there_is_room() {
     let Reply::Status(status) = world.ask(hub, Command::Status) else { panic!("a status") };
     assert_eq!((status.blobs.full, status.blobs.wanted), (None, 0));
 }
+
+#[test]
+fn a_node_on_battery_sends_a_photo_though_nothing_else_waits() {
+    let mut world = World::new(23);
+    let (hub, medic) = (world.node("hub"), world.node("medic-17"));
+    world.link(medic, hub, FIELD);
+    let story = Story::begin(&mut world, hub);
+    world.tick_alone_us = 1_000_000;
+    demand_agreement(&mut world, &[hub, medic], 30_000);
+    let power = PowerStatus {
+        state: PowerState::Battery,
+        policy: PowerPolicy::of(PowerState::Battery),
+        ..PowerStatus::default()
+    };
+    world.ask(medic, Command::Power(Box::new(power)));
+    let content = photo(300_000);
+    let id = attach(&mut world, medic, story.mission, &content, &photo(4_000));
+    while shown(&world, hub, story.mission, id).is_none() {
+        world.run_for_ms(100);
+    }
+    world.part(&[hub], &[medic]);
+    // Long enough that nothing is under way any more: only the photo is left to send.
+    world.run_for_ms(120_000);
+    world.heal();
+    let begun_ms = world.now_ms();
+    while shown(&world, hub, story.mission, id).is_none_or(|shown| shown.groups_here < shown.groups) {
+        world.run_for_ms(500);
+        assert!(world.now_ms() - begun_ms < 90_000, "{:?}", shown(&world, hub, story.mission, id));
+    }
+    println!("the photo was through after {} s", (world.now_ms() - begun_ms) / 1_000);
+}

@@ -166,3 +166,19 @@ fn a_node_cannot_forge_a_floor_nor_roll_a_document() {
     let Reply::Retention(status) = world.ask(0, Command::Retention) else { panic!("the hub answers") };
     assert!(status.streams.iter().all(|kept| kept.floor.is_none()), "{status:?}");
 }
+
+#[test]
+fn a_question_that_comes_with_a_new_generation_is_not_answered_from_its_midst() {
+    let mut world = World::new(1_500);
+    let nodes = mesh(&mut world, &["hub", "engine-7"]);
+    world.ask_at_every_step();
+    let mut story = Story::begin(&mut world, 0);
+    story.task(&mut world, 0, "Search second floor");
+    demand_agreement(&mut world, &nodes, 10_000);
+    world.part(&[0], &[1]);
+    story.task(&mut world, 1, "Hold the pier");
+    assert_eq!(roll(&mut world, 0, board(&story)), 1);
+    world.heal();
+    demand_agreement(&mut world, &nodes, 10_000);
+    assert!(turned(&world, 1));
+}
