@@ -102,6 +102,7 @@ pub fn router(app: Arc<App>, routes: OpenApiRouter<Arc<App>>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&app), guard::host))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), health::count))
         .layer(middleware::from_fn(guard::headers))
+        .layer(middleware::from_fn(guard::hear_out))
         .with_state(app)
 }
 

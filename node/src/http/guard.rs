@@ -1,15 +1,23 @@
 //! What every request passes: the name it calls the node by, the token, and the headers of every answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, stream};
+use tokio::sync::Mutex;
 
 use crate::config::host_is_ours;
 use crate::http::App;
 use crate::http::problem::ApiError;
+
+/// Of a body that was refused early this much is read and thrown away, and for so long.
+const REFUSED_BYTES_MAX: usize = 16 << 20;
+const REFUSED_WAIT: Duration = Duration::from_secs(5);
 
 /// Compares without telling by its time how much was right.
 fn equal(a: &[u8], b: &[u8]) -> bool {
@@ -54,6 +62,36 @@ pub(crate) async fn headers(request: Request, next: Next) -> Response {
     for (name, value) in fixed {
         // An answer may be stricter by itself.
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Reads what a refused request still sends, so that its sender hears why instead of a broken connection. One who asked
+/// before sending (`Expect: 100-continue`) has nothing under way.
+pub(crate) async fn hear_out(request: Request, next: Next) -> Response {
+    let sends =
+        [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].iter().any(|name| request.headers().contains_key(name));
+    if !sends || request.headers().contains_key(header::EXPECT) {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let body = Arc::new(Mutex::new(body.into_data_stream()));
+    let handed = stream::unfold(Arc::clone(&body), |body| async {
+        let piece = body.lock().await.next().await?;
+        Some((piece, body))
+    });
+    let response = next.run(Request::from_parts(parts, Body::from_stream(handed))).await;
+    if response.status().is_client_error() {
+        let rest = async {
+            let mut left = REFUSED_BYTES_MAX;
+            while let Some(Ok(piece)) = body.lock().await.next().await
+                && left > 0
+            {
+                left = left.saturating_sub(piece.len());
+            }
+        };
+        // Whoever sends for longer than this is cut off, as before.
+        drop(tokio::time::timeout(REFUSED_WAIT, rest).await);
     }
     response
 }

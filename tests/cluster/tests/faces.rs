@@ -111,6 +111,20 @@ fn bad_requests_are_problems_that_say_what_to_do_and_change_nothing() -> Result<
 }
 
 #[test]
+fn a_body_that_is_refused_early_is_heard_out_and_answered() -> Result<()> {
+    let home = tempfile::tempdir()?;
+    let hub = hub(home.path())?;
+    let incidents = format!("{}/incidents", mission(&hub.api)?);
+    let large = json!({"kind": "x".repeat(4 << 20)});
+    let stranger = Api::new(hub.api.base().trim_start_matches("http://"), "wrong");
+    for _ in 0..8 {
+        assert_eq!(hub.api.post(&incidents, &large)?.status, 413);
+        assert_eq!(stranger.post(&incidents, &large)?.status, 401);
+    }
+    Ok(())
+}
+
+#[test]
 fn a_stale_edit_is_refused_and_a_repeated_one_happens_once() -> Result<()> {
     let home = tempfile::tempdir()?;
     let hub = hub(home.path())?;
