@@ -76,9 +76,11 @@ pub fn show(global: &Global, status: &Value) {
     }
     println!("{:<16} {:<5} {:<10} {:<12} {:>8}  scopes it lacks", "name", "role", "link", "heard", "lacks");
     for peer in peers {
-        let link = match (peer["connected"] == true, peer["paused"] == true) {
-            (_, true) => "paused",
-            (true, _) => "up",
+        let is = |field: &str| peer[field] == true;
+        let link = match (is("connected"), is("silent")) {
+            _ if is("paused") => "paused",
+            (true, true) => "silent",
+            (true, false) => "up",
             (false, _) => "down",
         };
         let lacking: Vec<String> = peer["lacks_by_scope"]

@@ -88,6 +88,8 @@ fn exposition(status: &NodeStatus, traffic: &Traffic) -> String {
     let summaries: u64 = status.summaries.values().sum();
     gauge("holdings_known", "Words of devices on what they hold of a scope.", summaries as f64);
     gauge("peers_connected", "Peers with a session.", connected as f64);
+    let silent = status.peers.iter().filter(|peer| peer.silent).count();
+    gauge("peers_silent", "Peers whose session stands and who owe an answer for too long.", silent as f64);
     gauge("epoch", "The epoch this node writes in.", f64::from(status.epoch));
     gauge("blobs_bytes", "Bytes of attachments on disk.", status.blobs.bytes as f64);
     gauge("blobs_quota_bytes", "Bytes that attachments may take.", status.blobs.quota_bytes as f64);

@@ -151,6 +151,8 @@ pub struct PeerStatus {
     pub role: DeviceRole,
     /// Whether a session is up.
     pub connected: bool,
+    /// Whether the peer owes an answer for longer than it should take: it may be gone, and the session not yet ended.
+    pub silent: bool,
     /// Whether an operator keeps the link quiet.
     pub paused: bool,
     /// Its address, if known.

@@ -78,9 +78,9 @@ pub const SEGMENT_SILENCE_MS: u64 = 120_000;
 pub const SEGMENT_SILENCE_FIXES_MIN: u64 = 60;
 /// Tracks sealed in one step; the rest follow with the next tick. So many take about a tenth of a second on a Pi.
 pub const SEGMENTS_PER_STEP: usize = 16;
-/// Nothing is sealed so soon after a start: a disk that was put back hears from a peer that its history went further,
-/// and must not write under numbers that are taken. Nor is a disk that refused tried again sooner.
-pub const SEGMENT_AFTER_START_MS: u64 = 60_000;
+/// A node writes nothing of its own accord so soon after a start: a disk that was put back hears from a peer that its
+/// history went further, and must not write under numbers that are taken. Nor is a disk that refused tried again sooner.
+pub const UNASKED_AFTER_START_MS: u64 = 60_000;
 /// Edits in one gesture, such as one chunk of an import.
 pub const GESTURE_EDITS_MAX: usize = 200;
 /// Largest request body of the API, imports aside.

@@ -9,7 +9,7 @@ use holdfast_domain::entry::Entry;
 use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm};
 use holdfast_domain::frontier::Mark;
 use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, DeviceId, PublicKey};
-use holdfast_domain::limits::PACK_ENTRIES_MAX;
+use holdfast_domain::limits::{PACK_ENTRIES_MAX, UNASKED_AFTER_START_MS};
 use holdfast_domain::power::PowerStatus;
 use holdfast_domain::record::Patch;
 use holdfast_domain::refusal::Refusal;
@@ -31,9 +31,6 @@ use crate::memory::speak;
 use crate::peers::Peers;
 use crate::retention::Retention;
 use crate::retention::floors::Floors;
-
-/// A node writes nothing of its own accord so long after its start.
-const UNASKED_AFTER_US: u64 = 60_000_000;
 
 /// Who this node is, what it may sign, and where its randomness comes from.
 pub struct EngineConfig {
@@ -192,6 +189,7 @@ impl Engine {
                 Event::Measured { link, rate_bps, rtt_us } => {
                     core.say(&mut step, Input::Measured { link, rate_bps, rtt_us })?;
                 }
+                Event::Silent { link, silent } => core.peers.silent(link, silent),
                 Event::Frame { link, bytes } => {
                     core.peers.heard(link, now);
                     core.say(&mut step, Input::Frame { link, bytes })?;
@@ -206,7 +204,7 @@ impl Engine {
                 }
                 Event::Command(ticket, Command::Doctor) => examined.push(ticket),
                 Event::Command(ticket, question @ (Command::Status | Command::Retention)) => {
-                    asked.push((ticket, question))
+                    asked.push((ticket, question));
                 }
                 Event::Command(ticket, command) => core.command(&mut step, ticket, command)?,
             }
@@ -343,7 +341,7 @@ impl Core {
     /// Whether this node may write of its own accord. A disk that was put back learns from its peers that it must write as
     /// another author, and must not have written before: its numbers are taken.
     pub(crate) fn may_write_unasked(&self, now: Now) -> bool {
-        now.mono_us.saturating_sub(self.started_us) >= UNASKED_AFTER_US
+        now.mono_us.saturating_sub(self.started_us) >= UNASKED_AFTER_START_MS * 1_000
     }
 
     /// The same for what is wanted soon: a peer that was met is as good as time.

@@ -46,6 +46,13 @@ pub enum Event {
         /// Round trip, microseconds.
         rtt_us: u64,
     },
+    /// The peer fell silent while it owes an answer, or is heard again.
+    Silent {
+        /// The connection.
+        link: LinkId,
+        /// Whether it is silent.
+        silent: bool,
+    },
     /// Bytes of one frame.
     Frame {
         /// The connection.

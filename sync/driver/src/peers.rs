@@ -1,6 +1,6 @@
 //! What is known of peers: who is connected, when each was last heard, and what each holds. People read it as the fleet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use holdfast_domain::api::{Fork, NodeStatus, PeerStatus};
 use holdfast_domain::clock::Now;
@@ -18,7 +18,8 @@ use crate::engine::{Core, Step};
 #[derive(Debug, Clone, Default)]
 struct Peer {
     device: Option<DeviceCredential>,
-    links: BTreeSet<LinkId>,
+    /// Its connections, and whether each has fallen silent.
+    links: BTreeMap<LinkId, bool>,
     greeted: bool,
     address: Option<String>,
     last_heard_ms: Option<u64>,
@@ -69,7 +70,7 @@ impl Peers {
     pub(crate) fn up(&mut self, link: LinkId, device: DeviceId, address: String, now: Now) {
         self.links.insert(link, device);
         let peer = self.known.entry(device).or_default();
-        peer.links.insert(link);
+        peer.links.insert(link, false);
         peer.address = Some(address);
         peer.last_heard_ms = Some(now.wall_ms);
         peer.unsaved = true;
@@ -88,6 +89,13 @@ impl Peers {
         if let Some(peer) = self.links.get(&link).and_then(|device| self.known.get_mut(device)) {
             peer.last_heard_ms = Some(now.wall_ms);
             peer.unsaved = true;
+        }
+    }
+
+    pub(crate) fn silent(&mut self, link: LinkId, silent: bool) {
+        let peer = self.links.get(&link).and_then(|device| self.known.get_mut(device));
+        if let Some(known) = peer.and_then(|peer| peer.links.get_mut(&link)) {
+            *known = silent;
         }
     }
 
@@ -220,6 +228,7 @@ fn peer_status(device: DeviceId, peer: &Peer, mine: &Frontier) -> PeerStatus {
         name: peer.device.as_ref().map_or_else(String::new, |known| known.name.clone()),
         role: peer.device.as_ref().map_or(holdfast_domain::identity::DeviceRole::Node, |known| known.role),
         connected: peer.greeted && !peer.links.is_empty(),
+        silent: !peer.links.is_empty() && peer.links.values().all(|silent| *silent),
         paused: peer.paused,
         address: peer.address.clone(),
         last_heard_ms: peer.last_heard_ms,

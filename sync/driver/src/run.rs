@@ -368,6 +368,7 @@ fn link_event(event: LinkEvent) -> Event {
         }
         LinkEvent::Frame { link, bytes } => Event::Frame { link, bytes },
         LinkEvent::Measured { link, rate_bps, rtt_us } => Event::Measured { link, rate_bps, rtt_us },
+        LinkEvent::Silent { link, silent } => Event::Silent { link, silent },
         LinkEvent::Down { link, reason, partials } => {
             tracing::info!(link = link.0, reason, "disconnected");
             Event::Down { link, partials }

@@ -9,8 +9,8 @@ use holdfast_domain::clock::Now;
 use holdfast_domain::feed::{self, TrackBody};
 use holdfast_domain::id::{MissionId, UnitId};
 use holdfast_domain::limits::{
-    SEGMENT_AFTER_START_MS, SEGMENT_AGE_MS_MAX, SEGMENT_FIXES, SEGMENT_SILENCE_FIXES_MIN, SEGMENT_SILENCE_MS,
-    SEGMENTS_PER_STEP, TRACK_FIXES_MAX,
+    SEGMENT_AGE_MS_MAX, SEGMENT_FIXES, SEGMENT_SILENCE_FIXES_MIN, SEGMENT_SILENCE_MS, SEGMENTS_PER_STEP,
+    TRACK_FIXES_MAX, UNASKED_AFTER_START_MS,
 };
 use holdfast_domain::record::Patch;
 use holdfast_domain::scope::{Scope, StreamId, StreamKind};
@@ -80,7 +80,7 @@ impl Core {
 
     /// Seals what has waited long enough.
     pub(crate) fn seal_tracks(&mut self, step: &mut Step<'_>) -> Result<(), StoreError> {
-        if step.now.mono_us.saturating_sub(self.pending.loaded_us) < SEGMENT_AFTER_START_MS * 1_000 {
+        if step.now.mono_us.saturating_sub(self.pending.loaded_us) < UNASKED_AFTER_START_MS * 1_000 {
             return Ok(());
         }
         // The hybrid clock never steps back, so a wall clock that does cannot hold a segment up.

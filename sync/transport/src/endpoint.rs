@@ -81,6 +81,13 @@ pub enum LinkEvent {
         /// Round trip, microseconds.
         rtt_us: u64,
     },
+    /// The peer fell silent while it owes an answer, or is heard again.
+    Silent {
+        /// The connection.
+        link: LinkId,
+        /// Whether it is silent.
+        silent: bool,
+    },
 }
 
 /// A cheap handle on the endpoint.

@@ -68,6 +68,7 @@ impl Told {
 pub(crate) async fn watch(transport: Transport, connection: Connection, link: LinkId, pulse: Arc<Pulse>, knobs: Knobs) {
     let mut watch = Watch::new(knobs.beacon, knobs.answer_within());
     let mut told: Option<Told> = None;
+    let mut told_silent = false;
     loop {
         // Every connection here is made with it.
         let Some(controller) = Steered::of(connection.congestion_state()) else { return };
@@ -77,6 +78,11 @@ pub(crate) async fn watch(transport: Transport, connection: Connection, link: Li
         if pulse.stalled.swap(stalled, Ordering::Relaxed) != stalled {
             tracing::debug!(link = link.0, stalled, "a link fell silent or came back");
             transport.news();
+        }
+        // An engine that is behind hears of it at a later look.
+        let silence = LinkEvent::Silent { link, silent: stalled };
+        if told_silent != stalled && transport.events().try_send(silence).is_ok() {
+            told_silent = stalled;
         }
         if stalled && transport.has_better(link) {
             // Nobody waits for the idle timeout of a link that another one has replaced.

@@ -124,7 +124,8 @@ impl Net {
 
     /// Waits until a node has lost its sessions.
     pub(crate) fn wait_parted(&self, node: usize) -> Result<Duration> {
-        wait(Duration::from_mins(1), "the loss of the link was not noticed", || {
+        // Longer than the idle timeout where no profile is named.
+        wait(Duration::from_secs(90), "the loss of the link was not noticed", || {
             let status = self.status(node)?;
             Ok(status["peers"].as_array().is_some_and(|peers| peers.iter().all(|peer| peer["connected"] == false)))
         })

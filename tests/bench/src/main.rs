@@ -28,7 +28,7 @@ use crate::report::Report;
 #[derive(Debug, Parser)]
 #[command(name = "holdfast-bench")]
 struct Args {
-    /// Smaller work, done within four minutes; the conditions say so.
+    /// Smaller work; the conditions say so.
     #[arg(long)]
     quick: bool,
     /// Only these rows, such as `1,3,7`; 0 is the instructions of hot paths. Rows already in the JSON file stay.

@@ -16,7 +16,7 @@ missing changes; bodies of feeds under zstd -19). C = link rate, p = loss, R = r
 T0 = R(1+h) + 8·B0/C. Wire bytes are all bytes of both directions that went onto the link, lost or not, with 28 bytes of
 IPv4 and UDP header for each datagram; TLS 1.3 and signatures are included for Holdfast.
 
-Nodes are real processes (release build) on loopback; each link is emulated with a rate, a delay, a finite queue and loss
+Nodes are real processes on loopback; each link is emulated with a rate, a delay, a finite queue and loss
 by seed. A value is `–` where it could not be measured; the note says why. Times are of one machine and its load; bytes
 and ratios are not.
 ";
@@ -27,10 +27,10 @@ pub(crate) fn page(report: &Report) -> Result<String> {
     let kind = if report.quick { "A quick run (smaller work)" } else { "A full run" };
     writeln!(
         text,
-        "\n{kind} on {}.\n\n```\ncargo xtask bench --json target/bench.json          # all of it",
-        report.machine
+        "\n{kind} of {} on {}.\n\n```\ncargo xtask bench --json target/bench.json          # all of it",
+        report.build, report.machine
     )?;
-    writeln!(text, "cargo xtask bench --quick --json FILE               # in four minutes, smaller work")?;
+    writeln!(text, "cargo xtask bench --quick --json FILE               # smaller work")?;
     writeln!(
         text,
         "cargo xtask bench --only 1,3 --json FILE            # some rows; the others stay as they are\n```\n"

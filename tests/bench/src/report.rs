@@ -96,6 +96,8 @@ impl Row {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) machine: String,
+    /// How the programs were built.
+    pub(crate) build: String,
     pub(crate) quick: bool,
     pub(crate) rows: Vec<Row>,
     pub(crate) hot_paths: Vec<HotPath>,
@@ -116,6 +118,17 @@ fn machine() -> String {
     )
 }
 
+/// The folder that the programs were built into names their profile.
+fn build() -> String {
+    let folder = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.file_name()?.to_owned()));
+    match folder.as_deref().and_then(std::ffi::OsStr::to_str) {
+        Some("measure") => "programs optimised as for release, save for link-time optimisation,".to_owned(),
+        Some("release") => "programs built for release".to_owned(),
+        Some("debug") => "unoptimised programs".to_owned(),
+        other => format!("programs built as `{}`", other.unwrap_or("unknown")),
+    }
+}
+
 impl Report {
     /// An empty report; or the one on file, when only some of its rows are measured again.
     pub(crate) fn open(path: &Path, keep: bool, quick: bool) -> Result<Self> {
@@ -123,9 +136,9 @@ impl Report {
             let bytes = std::fs::read(path)?;
             let old: Self = serde_json::from_slice(&bytes)
                 .with_context(|| format!("{} is no report; move it away or name another file", path.display()))?;
-            return Ok(Self { machine: machine(), ..old });
+            return Ok(Self { machine: machine(), build: build(), ..old });
         }
-        Ok(Self { machine: machine(), quick, rows: Vec::new(), hot_paths: Vec::new() })
+        Ok(Self { machine: machine(), build: build(), quick, rows: Vec::new(), hot_paths: Vec::new() })
     }
 
     /// Takes rows in, in place of those with the same id.

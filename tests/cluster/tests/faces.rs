@@ -237,6 +237,14 @@ fn the_fleet_shows_who_lacks_what() -> Result<()> {
     assert!(row["last_heard_ms"].is_u64());
     let text = Program::Hub.call(fleet.members[0].process.data(), &["fleet"])?;
     assert!(text.contains("engine-7"), "{text}");
+    // Long before its session ends for want of a word, people see that it does not answer.
+    let start = std::time::Instant::now();
+    while fleet.status(0)?["peers"][0]["silent"] != true {
+        assert!(start.elapsed() < PATIENCE, "a dead peer passes for alive: {}", fleet.status(0)?["peers"]);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let text = Program::Hub.call(fleet.members[0].process.data(), &["peers"])?;
+    assert!(text.contains("silent"), "{text}");
     Ok(())
 }
 

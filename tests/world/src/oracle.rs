@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_domain::clock::Now;
 use holdfast_domain::edit::Outcome;
+use holdfast_domain::frame::Bye;
 use holdfast_domain::frontier::{Fingerprint, Frontier};
 use holdfast_domain::record::RecordId;
 use holdfast_domain::scope::{Scope, StreamId};
-use holdfast_driver::effect::{Effect, Reply};
+use holdfast_driver::effect::{Effect, Notice, Reply};
 use holdfast_driver::event::{Command, Event, Ticket};
 
 use crate::world::World;
@@ -98,6 +99,15 @@ pub fn demand_agreement(world: &mut World, nodes: &[usize], bound_ms: u64) -> u6
         demand_health(world, node);
     }
     took
+}
+
+/// Demands that a peer was refused, and told of, for one of these reasons.
+pub fn demand_refused(world: &World, reasons: &[Bye]) {
+    let refused = |(_, notice): &(usize, Notice)| match notice {
+        Notice::PeerRefused { reason, .. } => reasons.contains(reason),
+        _ => false,
+    };
+    assert!(world.told().iter().any(refused), "none of {reasons:?} was told: {:?}", world.told());
 }
 
 /// Whether a node shows the record of an acknowledged edit.

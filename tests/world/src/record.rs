@@ -48,6 +48,7 @@ impl Recorder {
                     let words = format!("{} bit/s, {rtt_us} us there and back", rate_bps.unwrap_or(0));
                     ("measured", Some(link.0), &[][..], words)
                 }
+                Event::Silent { link, silent } => ("silent", Some(link.0), &[][..], silent.to_string()),
                 Event::Frame { link, bytes } => ("frame", Some(link.0), &bytes[..], String::new()),
                 Event::Command(_, command) => ("command", None, &[][..], format!("{command:?}")),
             };

@@ -13,6 +13,9 @@ use holdfast_domain::task::{TaskChange, TaskNew, TaskStatus};
 use holdfast_domain::track::{Fix, TrackNew};
 use holdfast_domain::unit::{UnitChange, UnitNew, UnitStatus};
 
+use crate::link::Profile;
+use crate::mallory::Malice;
+use crate::oracle::demand_agreement;
 use crate::world::{EPOCH_MS, World};
 
 /// A mission under way, with what its people know to be there.
@@ -82,6 +85,21 @@ pub fn alert(title: &str) -> AlertNew {
 
 fn made(record: RecordId) -> RecordId {
     record
+}
+
+/// A hub and two vehicles in a row at work while a bent program hangs on to two of them; they come to agree.
+pub fn beside(seed: u64, malice: Malice) -> (World, Vec<usize>, Story) {
+    let mut world = World::new(seed);
+    let nodes = world.nodes(&["hub", "engine-7", "truck-3"]);
+    world.line(&nodes, Profile::LAN);
+    let mut story = Story::begin(&mut world, 0);
+    world.run_for_ms(2_000);
+    let mallory = world.mallory(malice, 0);
+    world.link(mallory, nodes[0], Profile::LAN);
+    world.link(nodes[1], mallory, Profile::LAN);
+    story.busy(&mut world, &nodes, 40, 1_000);
+    demand_agreement(&mut world, &nodes, 10_000);
+    (world, nodes, story)
 }
 
 impl Story {

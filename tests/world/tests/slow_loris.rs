@@ -1,25 +1,14 @@
 //! Fear: a peer that takes and never answers fills the memory of whoever serves it.
 
 use holdfast_domain::limits::IN_FLIGHT_BYTES_MAX;
-use holdfast_world::link::Profile;
 use holdfast_world::mallory::Malice;
 use holdfast_world::oracle::demand_agreement;
-use holdfast_world::story::Story;
-use holdfast_world::world::World;
+use holdfast_world::story::beside;
 
 #[test]
 fn who_is_silent_costs_a_bounded_queue_and_keeps_nobody_waiting() {
     for (seed, malice) in [(241, Malice::Mute), (242, Malice::SlowLoris)] {
-        let mut world = World::new(seed);
-        let nodes = world.nodes(&["hub", "engine-7", "truck-3"]);
-        world.line(&nodes, Profile::LAN);
-        let mut story = Story::begin(&mut world, 0);
-        world.run_for_ms(2_000);
-        let mallory = world.mallory(malice, 0);
-        world.link(mallory, nodes[0], Profile::LAN);
-        world.link(nodes[1], mallory, Profile::LAN);
-        story.busy(&mut world, &nodes, 40, 1_000);
-        demand_agreement(&mut world, &nodes, 10_000);
+        let (mut world, nodes, mut story) = beside(seed, malice);
         // Bulk that nobody acknowledges is not sent on and on.
         for _ in 0..40 {
             story.track(&mut world, 0, 1_000);

@@ -65,9 +65,9 @@ pub(crate) fn node(
     Transport::bind(config, key, membership).expect("an endpoint")
 }
 
-/// The next event but for measurements, or nothing if none comes within a time that is long for loopback.
+/// The next event but for measurements and silences, or nothing if none comes within a time that is long for loopback.
 pub(crate) async fn next(events: &mut mpsc::Receiver<LinkEvent>) -> Option<LinkEvent> {
-    next_where(events, |event| !matches!(event, LinkEvent::Measured { .. })).await
+    next_where(events, |event| !matches!(event, LinkEvent::Measured { .. } | LinkEvent::Silent { .. })).await
 }
 
 /// The next event of a kind, or nothing if none comes within a time that is long for loopback.

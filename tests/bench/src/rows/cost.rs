@@ -9,8 +9,9 @@ use holdfast_cluster::process::Program;
 use holdfast_domain::edit::Edit;
 use holdfast_domain::message::{Channel, MessageNew};
 use holdfast_store::store::Store;
+use holdfast_world::vehicle::drive;
 use indicatif::ProgressBar;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::Bench;
 use crate::crew::Crew;
@@ -124,37 +125,11 @@ pub(super) fn writes(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> 
     Ok(vec![alone, load])
 }
 
-/// A drive through streets at 1 Hz: legs with turns, stops, and the noise of a receiver.
-fn drive(crew: &mut Crew, fixes: usize, from_ms: u64) -> Vec<Value> {
-    let (mut latitude, mut longitude, mut speed, mut course) = (37.78_f64, -122.41_f64, 0.0_f64, 90.0_f64);
-    let mut target = 12.0;
-    let mut out = Vec::new();
-    for second in 0..fixes {
-        if crew.dice(20) == 0 {
-            target = [0.0, 6.0, 9.0, 12.0, 14.0][crew.dice(5)];
-        }
-        if crew.dice(30) == 0 {
-            course = (course + [90.0, 270.0][crew.dice(2)]) % 360.0;
-        }
-        speed += (target - speed).clamp(-2.5, 1.8);
-        let noise = |crew: &mut Crew| (crew.dice(200) as f64 - 100.0) / 100.0;
-        let (north, east) = (speed * course.to_radians().cos(), speed * course.to_radians().sin());
-        latitude += (north + noise(crew) * 0.6) / 111_320.0;
-        longitude += (east + noise(crew) * 0.6) / (111_320.0 * latitude.to_radians().cos());
-        out.push(json!({
-            "at_ms": from_ms + second as u64 * 1_000,
-            "position": {"lat": latitude, "lon": longitude},
-            "speed_cm_s": (speed * 100.0).max(0.0).round() as u32,
-            "course_cdeg": (course * 100.0).round() as u32 % 36_000,
-        }));
-    }
-    out
-}
-
 /// Row 16.
 pub(super) fn positions(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> Result<Vec<Row>> {
     const RATE_BPS: u64 = 1_000_000;
     const RTT_MS: u32 = 100;
+    const WHITE_M: f64 = 0.3;
     let bulk = bulk::bulk(bench, bar)?;
     let mut net = Net::new()?;
     let left = net.start(Program::Node, &bulk.empty(), bench.home.path(), &[])?;
@@ -164,11 +139,10 @@ pub(super) fn positions(bench: &Bench, measures: &[Measure], bar: &ProgressBar) 
     net.wait_agreed(&[left, right], Duration::from_mins(1))?;
     bench.settle();
     bar.set_message("an hour of driving is relayed");
-    let mut crew = Crew::new(&bench.root, 16)?;
-    let fixes = bench.pick(3_600, 1_800);
+    let fixes: u64 = bench.pick(3_600, 1_800);
     let path = format!("/missions/{}/units/{}/track", bulk.mission, bulk.unit);
     let (before, start) = (net.wire_bytes(), Instant::now());
-    let track = drive(&mut crew, fixes, 1_767_600_000_000);
+    let track = drive(16, 1_767_600_000_000, fixes, WHITE_M);
     for segment in track.chunks(600) {
         net.api(left).post(&path, &json!({"source": "bench", "fixes": segment}))?.ok()?;
     }
@@ -176,7 +150,8 @@ pub(super) fn positions(bench: &Bench, measures: &[Measure], bar: &ProgressBar) 
     bench.settle();
     let (wire, seconds) = ((net.wire_bytes() - before) as f64, start.elapsed().as_secs_f64());
     let conditions = format!(
-        "{}{fixes} fixes of a drive at 1 Hz with speed, course and a metre of noise, relayed in segments of ten minutes; \
+        "{}{fixes} fixes of a drive at 1 Hz with height, speed and course; the receiver drifts by 2.5 m and has {WHITE_M} m \
+         of white noise on each axis, 0.1 m/s on speed and a degree and more on course; relayed in segments of ten minutes; \
          {}",
         bench.pace(),
         words(RATE_BPS, RTT_MS, 0.0)

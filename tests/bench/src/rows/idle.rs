@@ -20,7 +20,8 @@ const RTT_MS: u32 = 600;
 /// Row 10: share of the rate that the busier direction takes.
 pub(super) fn idle(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> Result<Vec<Row>> {
     let bulk = bulk::bulk(bench, bar)?;
-    let watch = bench.pick(Duration::from_mins(1), Duration::from_secs(10));
+    // Without a named profile signs of life go every 15 s: anything shorter than a few of these counts nothing.
+    let watch = bench.pick(Duration::from_mins(5), Duration::from_mins(1));
     let mut net = Net::new()?;
     let left = net.start(Program::Node, &bulk.empty(), bench.home.path(), &[])?;
     let link = profile(RATE_BPS, RTT_MS, 0.0);
