@@ -318,6 +318,30 @@ impl Bye {
     }
 }
 
+impl Frame {
+    /// What kind of frame begins with these bytes, in a word for logs. Nothing else of it is looked at.
+    pub fn kind_of(bytes: &[u8]) -> &'static str {
+        const KINDS: [&str; 12] = [
+            "greeting",
+            "heads",
+            "pack",
+            "ack",
+            "ask",
+            "bye",
+            "again",
+            "flow",
+            "rest",
+            "blob_have",
+            "blob_ask",
+            "blob_part",
+        ];
+        match bytes {
+            [0, kind, ..] => KINDS.get(usize::from(*kind)).copied().unwrap_or("unknown"),
+            _ => "unknown",
+        }
+    }
+}
+
 /// Bytes that are no frame.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {

@@ -63,8 +63,12 @@ impl Core {
 
     /// Puts entries on disk within the step's transaction.
     pub(crate) fn keep(&mut self, step: &mut Step<'_>, entries: &[Entry]) -> Result<(), StoreError> {
-        let (registers, chained): (Vec<_>, Vec<_>) =
-            entries.iter().cloned().partition(|entry| entry.key.stream.kind.family() == Family::Register);
+        let of = |family| entries.iter().filter(move |entry| entry.key.stream.kind.family() == family).cloned();
+        let registers: Vec<Entry> = of(Family::Register).collect();
+        // A pack brings author by author. Packs are cut from what arrived here first, and one that lacks what its
+        // changes follow from is of no use until the next one comes.
+        let mut chained = holdfast_replica::pack::causal_order(of(Family::Document).collect());
+        chained.extend(of(Family::Feed));
         step.txn.append(&chained)?;
         for entry in &chained {
             self.documents.grew(entry.key.stream);

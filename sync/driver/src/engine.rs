@@ -6,14 +6,14 @@ use ed25519_dalek::SigningKey;
 use holdfast_domain::api::NodeStatus;
 use holdfast_domain::clock::{Clock, Hlc, Now};
 use holdfast_domain::entry::Entry;
-use holdfast_domain::frame::{Bye, LinkId, Pack, PackForm};
+use holdfast_domain::frame::{Bye, LinkId};
 use holdfast_domain::frontier::Mark;
 use holdfast_domain::identity::{AuthorId, Credential, DeviceCredential, DeviceId, PublicKey};
-use holdfast_domain::limits::{PACK_ENTRIES_MAX, UNASKED_AFTER_START_MS};
+use holdfast_domain::limits::UNASKED_AFTER_START_MS;
 use holdfast_domain::power::PowerStatus;
 use holdfast_domain::record::Patch;
 use holdfast_domain::refusal::Refusal;
-use holdfast_domain::scope::{Family, Scope, StreamId};
+use holdfast_domain::scope::{Scope, StreamId};
 use holdfast_protocol::protocol::{Effect as Said, Input, Protocol};
 use holdfast_replica::replica::Replica;
 use holdfast_store::error::StoreError;
@@ -28,6 +28,7 @@ use crate::effect::{Effect, Notice, Reply};
 use crate::event::{Command, Event, Ticket};
 use crate::holders::Telling;
 use crate::memory::speak;
+use crate::packs::Wanted;
 use crate::peers::Peers;
 use crate::retention::Retention;
 use crate::retention::floors::Floors;
@@ -82,15 +83,6 @@ pub(crate) struct Core {
     /// When each device last said where it is reached.
     pub(crate) reached: BTreeMap<DeviceId, Hlc>,
     pub(crate) blobs: Blobs,
-}
-
-/// What a pack is to hold.
-pub(crate) struct Wanted {
-    pub(crate) stream: StreamId,
-    /// Whose entries, each from which number on.
-    pub(crate) authors: Vec<(AuthorId, u64)>,
-    pub(crate) bundle: bool,
-    pub(crate) raw_bytes: usize,
 }
 
 /// One step under way: an open transaction, and effects that wait for its commit.
@@ -178,35 +170,14 @@ impl Engine {
         let mut asked = Vec::new();
         for event in events {
             match event {
-                Event::Up { link, device, address, outgoing } => {
-                    core.peers.up(link, device, address, now);
-                    core.say(&mut step, Input::Up { link, device, outgoing })?;
-                }
-                Event::Down { link, partials } => {
-                    core.peers.down(link, now);
-                    core.say(&mut step, Input::Down { link, partials })?;
-                }
-                Event::Measured { link, rate_bps, rtt_us } => {
-                    core.say(&mut step, Input::Measured { link, rate_bps, rtt_us })?;
-                }
-                Event::Silent { link, silent } => core.peers.silent(link, silent),
-                Event::Frame { link, bytes } => {
-                    core.peers.heard(link, now);
-                    core.say(&mut step, Input::Frame { link, bytes })?;
-                }
-                Event::Tick => {
-                    ticked = true;
-                    core.peers.persist(&mut step)?;
-                    core.tell_holdings(&mut step)?;
-                    core.seal_tracks(&mut step)?;
-                    core.say(&mut step, Input::Tick)?;
-                    core.blobs_tick(&mut step)?;
-                }
                 Event::Command(ticket, Command::Doctor) => examined.push(ticket),
                 Event::Command(ticket, question @ (Command::Status | Command::Retention)) => {
                     asked.push((ticket, question));
                 }
-                Event::Command(ticket, command) => core.command(&mut step, ticket, command)?,
+                event => {
+                    ticked |= matches!(event, Event::Tick);
+                    core.take_in(&mut step, event)?;
+                }
             }
         }
         core.introduce_self(&mut step)?;
@@ -349,6 +320,40 @@ impl Core {
         self.protocol.knows_a_peer() || self.may_write_unasked(now)
     }
 
+    /// Takes in what a link or the clock tells.
+    fn take_in(&mut self, step: &mut Step<'_>, event: Event) -> Result<(), StoreError> {
+        let input = match event {
+            Event::Up { link, device, address, outgoing } => {
+                self.peers.up(link, device, address, step.now);
+                Input::Up { link, device, outgoing }
+            }
+            Event::Down { link, partials } => {
+                self.peers.down(link, step.now);
+                Input::Down { link, partials }
+            }
+            Event::Measured { link, rate_bps, rtt_us, lost_permille } => {
+                Input::Measured { link, rate_bps, rtt_us, lost_permille }
+            }
+            Event::Silent { link, silent } => {
+                self.peers.silent(link, silent);
+                return Ok(());
+            }
+            Event::Frame { link, bytes } => {
+                self.peers.heard(link, step.now);
+                Input::Frame { link, bytes }
+            }
+            Event::Tick => {
+                self.peers.persist(step)?;
+                self.tell_holdings(step)?;
+                self.seal_tracks(step)?;
+                self.say(step, Input::Tick)?;
+                return self.blobs_tick(step);
+            }
+            Event::Command(ticket, command) => return self.command(step, ticket, command),
+        };
+        self.say(step, input)
+    }
+
     /// Hands one input to the protocol and does at once what needs no commit of its own; the rest waits in `step`.
     pub(crate) fn say(&mut self, step: &mut Step<'_>, input: Input) -> Result<(), StoreError> {
         let mut inputs = VecDeque::from([input]);
@@ -404,43 +409,6 @@ impl Core {
             }
         }
         Ok(())
-    }
-
-    pub(crate) fn load_pack(&mut self, step: &Step<'_>, link: LinkId, wanted: &Wanted) -> Result<Input, StoreError> {
-        let stream = wanted.stream;
-        let entries = step.store.run(stream, &wanted.authors, wanted.raw_bytes, PACK_ENTRIES_MAX)?;
-        let bundle = wanted.bundle && stream.kind.family() == Family::Document;
-        if bundle {
-            self.open_document(step, stream)?;
-        }
-        let (form, payload) = self.replica.pack(stream, &entries, bundle);
-        let name = match form {
-            PackForm::Raw => "packs_raw",
-            PackForm::RawZstd => "packs_zstd",
-            PackForm::Bundle => "packs_bundle",
-        };
-        *self.counters.entry(name).or_default() += 1;
-        let mut bases = Vec::new();
-        if stream.kind.family() != Family::Register {
-            for &(author, first) in wanted.authors.iter().filter(|(_, first)| *first > 1) {
-                let before = step.store.digests(stream, author, first - 1, first - 1)?;
-                bases.extend(before.into_iter().map(|(_, digest)| (author, digest)));
-            }
-        }
-        Ok(Input::Loaded { link, stream, entries, bases, form, payload })
-    }
-
-    pub(crate) fn unpack(step: &Step<'_>, link: LinkId, mut pack: Pack) -> Result<Input, StoreError> {
-        let payload = std::mem::take(&mut pack.payload);
-        let bodies = holdfast_replica::pack::unpack(pack.form, &payload, &pack.ranges).map_err(|error| chain(&error));
-        let mut mine = Vec::new();
-        for range in &pack.ranges {
-            // A register's numbers have holes; a run that does not add up is the protocol's to refuse.
-            let Some(last) = range.seqs().and_then(|seqs| seqs.last().copied()) else { continue };
-            let digests = step.store.digests(pack.stream, range.author, range.first.saturating_sub(1), last)?;
-            mine.push((range.author, digests));
-        }
-        Ok(Input::Unpacked { link, pack, bodies, mine })
     }
 
     fn command(&mut self, step: &mut Step<'_>, ticket: Ticket, command: Command) -> Result<(), StoreError> {

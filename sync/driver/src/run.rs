@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_domain::clock::Now;
-use holdfast_domain::frame::{Bye, Carriage};
+use holdfast_domain::frame::{Bye, Carriage, Frame};
 use holdfast_domain::limits::{COMMAND_QUEUE_MAX, STEP_EVENTS_MAX};
 use holdfast_store::error::StoreError;
 use holdfast_store::store::Store;
@@ -147,6 +147,7 @@ pub async fn start(dir: &DataDir, config: NodeConfig) -> Result<Running, StartEr
         peer_hint: config.peer_advertise.clone().unwrap_or_else(|| peer_address.to_string()),
         peer_advertise: config.peer_advertise,
         told_addresses: None,
+        crowd: 0,
     };
     let engine = tokio::spawn(node.run(links, requests, enrol_requests, stopped));
     Ok(Running { handle, peer_address, enrol_address, stop: Some(stop), engine })
@@ -226,7 +227,15 @@ struct Loop {
     /// `host:port` that the settings give to others.
     peer_advertise: Option<String>,
     told_addresses: Option<std::time::Instant>,
+    /// Commands in the last step.
+    crowd: usize,
 }
+
+/// So many commands in one step are a crowd: more of it is on its way.
+const CROWD_MIN: usize = 8;
+/// A crowd is waited for so long at most, and only while one follows the other within the pause.
+const GATHER_MAX: Duration = Duration::from_millis(15);
+const GATHER_PAUSE: Duration = Duration::from_millis(2);
 
 /// How often it is looked whether this node is reached elsewhere than before.
 const TELL_ADDRESSES_EVERY: Duration = Duration::from_secs(5);
@@ -262,6 +271,10 @@ impl Loop {
                     break;
                 }
             }
+            if self.crowd >= CROWD_MIN {
+                self.gather(&mut requests, &mut events).await;
+            }
+            self.crowd = events.iter().filter(|event| matches!(event, Event::Command(..))).count();
             if matches!(events.as_slice(), [Event::Tick, ..]) {
                 events.extend(self.reachable());
             }
@@ -273,6 +286,16 @@ impl Loop {
         }
         self.transport.shutdown().await;
         Ok(())
+    }
+
+    /// Waits a moment for others of a crowd, so that they share one fsync: flash wears out by the number of them.
+    async fn gather(&mut self, requests: &mut mpsc::Receiver<Request>, events: &mut Vec<Event>) {
+        let until = tokio::time::Instant::now() + GATHER_MAX;
+        while events.len() < STEP_EVENTS_MAX {
+            let next = tokio::time::timeout_at(until, tokio::time::timeout(GATHER_PAUSE, requests.recv()));
+            let Ok(Ok(Some(request))) = next.await else { break };
+            events.push(self.request(request));
+        }
     }
 
     /// Where this node is reached, now and then: interfaces come and go.
@@ -304,6 +327,9 @@ impl Loop {
     }
 
     fn obey(&mut self, effect: Effect) -> Result<(), String> {
+        if let Effect::Send { link, class, bytes, .. } = &effect {
+            tracing::trace!(link = link.0, ?class, bytes = bytes.len(), frame = Frame::kind_of(bytes), "frame sent");
+        }
         match effect {
             Effect::Reply(ticket, reply) => self.reply(ticket, reply),
             Effect::Send { link, carriage: Carriage::Packet, bytes, .. } => {
@@ -367,7 +393,9 @@ fn link_event(event: LinkEvent) -> Event {
             Event::Up { link, device, address: address.to_string(), outgoing }
         }
         LinkEvent::Frame { link, bytes } => Event::Frame { link, bytes },
-        LinkEvent::Measured { link, rate_bps, rtt_us } => Event::Measured { link, rate_bps, rtt_us },
+        LinkEvent::Measured { link, rate_bps, rtt_us, lost_permille } => {
+            Event::Measured { link, rate_bps, rtt_us, lost_permille }
+        }
         LinkEvent::Silent { link, silent } => Event::Silent { link, silent },
         LinkEvent::Down { link, reason, partials } => {
             tracing::info!(link = link.0, reason, "disconnected");

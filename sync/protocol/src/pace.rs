@@ -10,6 +10,8 @@ use holdfast_domain::scope::Family;
 pub(crate) struct Pace {
     rate_bps: Option<u64>,
     rtt_us: u64,
+    /// Share of packets that the link loses.
+    loss: f64,
     /// Until the rate is known: the next pack's size, doubled by each that is acknowledged.
     probe_bytes: usize,
     /// Bytes on the wire for a thousand bytes of bodies, by family: documents, feeds, registers.
@@ -25,14 +27,15 @@ impl Default for Pace {
     fn default() -> Self {
         // A bundle takes a tenth of raw changes, zstd half of feeds; registers are mostly signatures.
         let permille = [120, 500, 1_500];
-        Self { rate_bps: None, rtt_us: 0, probe_bytes: PACK_FIRST_BYTES, permille, contact_us: None }
+        Self { rate_bps: None, rtt_us: 0, loss: 0.0, probe_bytes: PACK_FIRST_BYTES, permille, contact_us: None }
     }
 }
 
 impl Pace {
-    pub(crate) fn measured(&mut self, rate_bps: Option<u64>, rtt_us: u64) {
+    pub(crate) fn measured(&mut self, rate_bps: Option<u64>, rtt_us: u64, lost_permille: u32) {
         self.rate_bps = rate_bps.or(self.rate_bps);
         self.rtt_us = rtt_us;
+        self.loss = f64::from(lost_permille.min(900)) / 1_000.0;
     }
 
     /// A session of this length is over.
@@ -70,10 +73,19 @@ impl Pace {
         raw.clamp(PACK_BYTES_MIN, most)
     }
 
-    /// What may be unacknowledged: what the link holds in a round trip and a commit, and two packs.
+    /// What may be unacknowledged: what the link holds until a pack is whole at the other end and committed there and
+    /// the answer is back, and two packs. Until the rate is known, eight packs.
     pub(crate) fn window_bytes(&self, open_us: u64) -> usize {
-        let pipe = self.bytes_in(self.rtt_us / 1_000 + COMMIT_SPAN_MS).unwrap_or(IN_FLIGHT_BYTES_MAX);
-        (pipe + 2 * self.pack_bytes(open_us)).min(IN_FLIGHT_BYTES_MAX)
+        let pack = self.pack_bytes(open_us);
+        let whole_ms = self.rtt_us as f64 / 1_000.0 * (1.0 + 2.0 * self.resends(pack));
+        let pipe = self.bytes_in(whole_ms as u64 + COMMIT_SPAN_MS).unwrap_or(6 * pack);
+        (pipe + 2 * pack).min(IN_FLIGHT_BYTES_MAX)
+    }
+
+    /// How often the unluckiest packet of a pack is sent again.
+    fn resends(&self, pack_bytes: usize) -> f64 {
+        let packets = (pack_bytes / PACK_BYTES_MIN).max(1) as f64;
+        if self.loss > 0.0 { packets.ln() / (1.0 / self.loss).ln() } else { 0.0 }
     }
 
     /// A pack of so many bytes carried bodies of so many.
@@ -133,12 +145,15 @@ mod tests {
     fn a_narrow_link_gets_small_packs_and_a_wide_one_large_ones() {
         let mut pace = Pace::default();
         assert_eq!(pace.pack_bytes(0), PACK_FIRST_BYTES);
-        pace.measured(Some(64_000), 600_000);
+        assert_eq!(pace.window_bytes(0), 8 * PACK_FIRST_BYTES, "not all at once before anything is known");
+        pace.measured(Some(64_000), 600_000, 0);
         assert_eq!(pace.pack_bytes(0), 5_600);
         assert_eq!(pace.window_bytes(0), 6_400 + 11_200);
-        pace.measured(Some(9_600), 1_000_000);
+        pace.measured(Some(1_000_000), 600_000, 300);
+        assert!(pace.window_bytes(0) > 4 * 125_000, "the last packet of a pack is sent again and again");
+        pace.measured(Some(9_600), 1_000_000, 0);
         assert_eq!(pace.pack_bytes(0), PACK_BYTES_MIN);
-        pace.measured(Some(100_000_000), 1_000);
+        pace.measured(Some(100_000_000), 1_000, 0);
         assert_eq!(pace.pack_bytes(0), IN_FLIGHT_BYTES_MAX / 2);
         assert_eq!(pace.raw_bytes(Family::Document, 0), PACK_RAW_BYTES);
     }
@@ -146,7 +161,7 @@ mod tests {
     #[test]
     fn packs_shrink_towards_the_end_of_a_contact_known_to_be_short() {
         let mut pace = Pace::default();
-        pace.measured(Some(250_000), 20_000);
+        pace.measured(Some(250_000), 20_000, 0);
         pace.parted(5_000_000);
         let sizes = [0, 4_000_000, 4_900_000, 9_000_000].map(|open_us| pace.pack_bytes(open_us));
         assert!(sizes.is_sorted_by(|a, b| a >= b) && sizes[0] == 21_875 && sizes[3] <= 1_600, "{sizes:?}");

@@ -63,6 +63,8 @@ pub enum Input {
         rate_bps: Option<u64>,
         /// Round trip, microseconds.
         rtt_us: u64,
+        /// Packets in a thousand that the link loses of its own.
+        lost_permille: u32,
     },
     /// One frame came.
     Frame {
@@ -368,9 +370,9 @@ impl Protocol {
         match input {
             Input::Up { link, device, outgoing } => self.up(now, link, device, outgoing, &mut out),
             Input::Down { link, partials } => self.down(now, link, partials, &mut out),
-            Input::Measured { link, rate_bps, rtt_us } => {
+            Input::Measured { link, rate_bps, rtt_us, lost_permille } => {
                 if let Some(state) = self.links.get_mut(&link) {
-                    state.open.pace.measured(rate_bps, rtt_us);
+                    state.open.pace.measured(rate_bps, rtt_us, lost_permille);
                     self.stirred.insert(link);
                 }
             }

@@ -80,6 +80,8 @@ pub enum LinkEvent {
         rate_bps: Option<u64>,
         /// Round trip, microseconds.
         rtt_us: u64,
+        /// Packets in a thousand that the link loses of its own.
+        lost_permille: u32,
     },
     /// The peer fell silent while it owes an answer, or is heard again.
     Silent {

@@ -129,8 +129,9 @@ fn tell(
         return;
     }
     let rtt_us = u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX);
+    let lost_permille = (steering.own_loss() * 1_000.0) as u32;
     // An engine that is behind hears of it at a later look.
-    if transport.events().try_send(LinkEvent::Measured { link, rate_bps, rtt_us }).is_ok() {
+    if transport.events().try_send(LinkEvent::Measured { link, rate_bps, rtt_us, lost_permille }).is_ok() {
         *told = Some(Told { at: now, rate_bps, rtt });
         transport.note_round_trip(connection.remote_address(), rtt);
     }

@@ -333,7 +333,7 @@ impl Steering {
     }
 
     /// Loss that the link has of its own.
-    fn own_loss(&self) -> f64 {
+    pub fn own_loss(&self) -> f64 {
         let loss = self.loss.unwrap_or(0.0);
         loss.min(self.loss_when_thin.unwrap_or(loss)).min(LOSS_MAX)
     }

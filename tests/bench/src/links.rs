@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use holdfast_cluster::api::Api;
 use holdfast_cluster::process::{Process, Program};
+use holdfast_domain::limits::HOLDS_QUIET_S;
 use holdfast_linkem::relay::{Profile, Relay};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -147,6 +148,23 @@ impl Net {
             let scopes = scopes.collect::<Result<Vec<Value>>>()?;
             Ok(scopes.windows(2).all(|pair| pair[0] == pair[1]))
         })
+    }
+
+    /// Waits until the nodes have said what they hold of every scope, which they do once after a start, and the links are
+    /// at rest.
+    pub(crate) fn wait_quiet(&self) -> Result<()> {
+        const REST: Duration = Duration::from_secs(4);
+        std::thread::sleep(Duration::from_secs(HOLDS_QUIET_S + 2));
+        let (mut before, mut since) = (self.wire_bytes(), Instant::now());
+        wait(Duration::from_mins(2), "the links did not come to rest", || {
+            let now = self.wire_bytes();
+            // A sign of life is no news.
+            if now > before + 400 {
+                (before, since) = (now, Instant::now());
+            }
+            Ok(since.elapsed() > REST)
+        })
+        .map(drop)
     }
 
     /// Wire bytes of all links so far, both ways.

@@ -265,6 +265,7 @@ impl World {
                         link: ids[end],
                         rate_bps: Some(profile.rate_bps[end]),
                         rtt_us: profile.rtt_us(),
+                        lost_permille: profile.loss.mean_permille(),
                     };
                     self.step(ends[end], vec![measured]);
                 }

@@ -24,6 +24,11 @@ pub struct Loss {
 impl Loss {
     /// A carrier that loses nothing.
     pub const NONE: Self = Self { begin: 0, end: 1_000, good: 0, bad: 0 };
+    /// Packets lost in a thousand over a long time.
+    pub fn mean_permille(self) -> u32 {
+        self.good + self.bad.saturating_sub(self.good) * self.begin / (self.begin + self.end).max(1)
+    }
+
     /// One packet in ten, each by itself.
     pub const TENTH: Self = Self { begin: 0, end: 1_000, good: 100, bad: 0 };
     /// Long good spells; in bad ones, of 20 packets, six in ten are lost.

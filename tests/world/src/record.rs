@@ -44,8 +44,9 @@ impl Recorder {
                 Event::Down { link, partials } => {
                     ("down", Some(link.0), &[][..], format!("{} frames cut in two", partials.len()))
                 }
-                Event::Measured { link, rate_bps, rtt_us } => {
-                    let words = format!("{} bit/s, {rtt_us} us there and back", rate_bps.unwrap_or(0));
+                Event::Measured { link, rate_bps, rtt_us, lost_permille } => {
+                    let rate_bps = rate_bps.unwrap_or(0);
+                    let words = format!("{rate_bps} bit/s, {rtt_us} us there and back, {lost_permille} in 1,000 lost");
                     ("measured", Some(link.0), &[][..], words)
                 }
                 Event::Silent { link, silent } => ("silent", Some(link.0), &[][..], silent.to_string()),

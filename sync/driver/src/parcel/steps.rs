@@ -18,8 +18,9 @@ use holdfast_protocol::protocol::Input;
 use holdfast_store::error::StoreError;
 
 use crate::effect::Notice;
-use crate::engine::{Core, Step, Wanted};
+use crate::engine::{Core, Step};
 use crate::handle::Failed;
+use crate::packs::Wanted;
 use crate::parcel::ParcelRefusal;
 use crate::parcel::sealing::Recipient;
 

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_domain::frame::{Ack, Bye, FrameV1};
+use holdfast_domain::frame::{Ack, Bye, FrameV1, LinkId};
 use holdfast_domain::frontier::{Fingerprint, Head};
-use holdfast_domain::limits::{ASKS_SERVED_MAX, FRONTIER_FRAME_HEADS, IN_FLIGHT_BYTES_MAX, IN_FLIGHT_PACKS_MAX};
+use holdfast_domain::limits::{
+    ASKS_SERVED_MAX, FRONTIER_FRAME_HEADS, IN_FLIGHT_BYTES_MAX, IN_FLIGHT_PACKS_MAX, PACK_FIRST_BYTES,
+};
 use holdfast_domain::scope::{Class, StreamKind};
+use holdfast_protocol::protocol::Input;
 
 use crate::node::{Node, Store};
 use crate::org::{self, board, mission, stream};
@@ -26,6 +29,11 @@ fn no_more_is_in_flight_than_a_cut_may_cost() {
     let mut node = bulky();
     let mut puppet = Puppet::greet(&mut node, 9);
     let bytes = |puppet: &Puppet| puppet.packs().iter().map(|pack| pack.payload.len()).sum::<usize>();
+    let unknown = bytes(&puppet);
+    assert!(unknown <= 8 * PACK_FIRST_BYTES + 100_000, "before anything is known of the link: {unknown}");
+    let link = LinkId(1_000 + 9);
+    let out = node.say(Input::Measured { link, rate_bps: Some(1_000_000_000), rtt_us: 20_000, lost_permille: 0 });
+    puppet.hear(out);
     let first = bytes(&puppet);
     let pack_bytes = 256 << 10;
     assert!(first.abs_diff(IN_FLIGHT_BYTES_MAX) <= pack_bytes, "{first}");

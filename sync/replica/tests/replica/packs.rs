@@ -9,7 +9,7 @@ use holdfast_domain::identity::AuthorId;
 use holdfast_domain::limits::UNPACKED_BYTES_MAX;
 use holdfast_domain::message::{Channel, MessageNew};
 use holdfast_domain::scope::StreamKind;
-use holdfast_replica::pack::{UnpackError, unpack};
+use holdfast_replica::pack::{UnpackError, causal_order, unpack};
 use holdfast_replica::replica::Replica;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -84,6 +84,22 @@ fn a_part_of_the_history_can_be_bundled_by_itself() {
     let ranges = [range(last[0].key.author, last[0].key.seq, 1)];
     let (form, payload) = member.replica.pack(board(), last, true);
     assert_eq!(unpack(form, &payload, &ranges), Ok(bodies(last)));
+}
+
+#[test]
+fn in_causal_order_nothing_waits() {
+    let (entries, _) = run(&busy(), StreamKind::Board);
+    let mut late = Member::new(4);
+    for entry in causal_order(entries.clone()) {
+        late.take(&[entry]);
+        assert_eq!(late.replica.held(), 0);
+    }
+    let mut by_author = Member::new(5);
+    let waited = entries.iter().any(|entry| {
+        by_author.take(std::slice::from_ref(entry));
+        by_author.replica.held() > 0
+    });
+    assert!(waited, "author by author some change comes before what it follows from");
 }
 
 #[test]

@@ -27,16 +27,16 @@ pub(super) fn line(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> Re
     const LOSS: f64 = 0.1;
     let trace = trace::long(bench, bar)?;
     let mut net = Net::new()?;
-    let clear = Profile::clear();
+    let link = profile(RATE_BPS, RTT_MS, LOSS);
     let mut last = net.start(Program::Hub, &trace.hub(), bench.home.path(), &[])?;
     for number in 0..bench.pick(trace::BEHIND, 3) {
         let node = trace.behind(number);
-        last = net.start(Program::Node, &node, bench.home.path(), &[(last, clear)])?;
+        last = net.start(Program::Node, &node, bench.home.path(), &[(last, link)])?;
         net.wait_connected(last, 1, Duration::from_mins(1))?;
     }
     let links = net.links.len();
-    let link = profile(RATE_BPS, RTT_MS, LOSS);
-    net.links.iter().for_each(|relay| relay.set_profile(link));
+    bar.set_message("the line comes to rest");
+    net.wait_quiet()?;
     bar.set_message("a day's edits go down a line of eight to the hub");
     let full = net.start(Program::Node, &trace.full(), bench.home.path(), &[(last, link)])?;
     let patience = bench.pick(Duration::from_mins(10), Duration::from_mins(2));

@@ -13,28 +13,21 @@ use crate::report::Row;
 use crate::rows::Measure;
 use crate::rows::bulk::{self, Bulk};
 
-/// What an urgent item weighs at least: a body of about 60 bytes, a signature, its place in a chain.
+/// What an alert weighs at least: a body of about 60 bytes, a signature, its place in a chain.
 const ITEM_BYTES: f64 = 150.0;
-/// What stands in for a P0 item, and the words for it. The one place to change when another item takes its place.
-const STAND_IN: &str = "a position (P1) stands in for a P0 item";
 
-/// Writes an urgent item at a node; gives the path and the mark by which it is known elsewhere.
-fn urgent_item(net: &Net, node: usize, bulk: &Bulk, number: u64) -> Result<(String, u64)> {
-    let path = format!("/missions/{}/units/{}/position", bulk.mission, bulk.unit);
-    let at_ms = 1_767_600_000_000 + number * 1_000;
-    let fix = json!({"at_ms": at_ms, "position": {"lat": 37.7879, "lon": -122.4074}});
-    net.api(node).put(&path, &fix)?.ok()?;
-    Ok((path, at_ms))
+/// Raises an alert at a node; gives the path by which it is known.
+fn urgent_item(net: &Net, node: usize, bulk: &Bulk, number: u64) -> Result<String> {
+    let path = format!("/missions/{}/alerts", bulk.mission);
+    let alert = json!({"title": format!("Leave sector {number} now")});
+    let made = net.api(node).post(&path, &alert)?.ok()?;
+    Ok(format!("{path}/{}", made["id"].as_str().context("an id")?))
 }
 
-fn is_there(net: &Net, node: usize, (path, at_ms): &(String, u64)) -> bool {
-    // Until the first position has come, the answer is "not found".
-    net.api(node).get(path).is_ok_and(|item| item.to_string().contains(&at_ms.to_string()))
-}
-
-fn wait_there(net: &Net, node: usize, item: &(String, u64), since: Instant) -> Result<f64> {
+fn wait_there(net: &Net, node: usize, item: &str, since: Instant) -> Result<f64> {
     const PATIENCE: Duration = Duration::from_mins(2);
-    while !is_there(net, node, item) {
+    // Until it has come, the answer is "not found".
+    while net.api(node).get(item).is_err() {
         anyhow::ensure!(since.elapsed() < PATIENCE, "the urgent item did not come within two minutes");
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -90,7 +83,7 @@ pub(super) fn first(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> R
         Some(median(cold)?),
         conditions("median from the first dial to being visible, bulk missing besides, peers that never met"),
     );
-    Ok(vec![warm.note(STAND_IN), cold.note(STAND_IN)])
+    Ok(vec![warm, cold])
 }
 
 /// Row 9.
@@ -124,7 +117,7 @@ pub(super) fn behind_bulk(bench: &Bench, measures: &[Measure], bar: &ProgressBar
     let middle = median(delays)?;
     let row = measures[0].row(Some(middle / bound_s), conditions).floor(f64::from(RTT_MS) / 2_000.0 / bound_s);
     let note = if ended { "the bulk had ended before the last item" } else { "" };
-    Ok(vec![row.part("median_s", middle).part("worst_s", worst).part("bound_s", bound_s).note(STAND_IN).note(note)])
+    Ok(vec![row.part("median_s", middle).part("worst_s", worst).part("bound_s", bound_s).note(note)])
 }
 
 /// Row 11.

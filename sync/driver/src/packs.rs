@@ -1,0 +1,58 @@
+//! Packs on their way out and in: which bodies go into one, and what one holds.
+
+use holdfast_domain::frame::{LinkId, Pack, PackForm};
+use holdfast_domain::identity::AuthorId;
+use holdfast_domain::limits::PACK_ENTRIES_MAX;
+use holdfast_domain::scope::{Family, StreamId};
+use holdfast_protocol::protocol::Input;
+use holdfast_store::error::StoreError;
+
+use crate::engine::{Core, Step, chain};
+
+/// What a pack is to hold.
+pub(crate) struct Wanted {
+    pub(crate) stream: StreamId,
+    /// Whose entries, each from which number on.
+    pub(crate) authors: Vec<(AuthorId, u64)>,
+    pub(crate) bundle: bool,
+    pub(crate) raw_bytes: usize,
+}
+
+impl Core {
+    pub(crate) fn load_pack(&mut self, step: &Step<'_>, link: LinkId, wanted: &Wanted) -> Result<Input, StoreError> {
+        let stream = wanted.stream;
+        let entries = step.store.run(stream, &wanted.authors, wanted.raw_bytes, PACK_ENTRIES_MAX)?;
+        let bundle = wanted.bundle && stream.kind.family() == Family::Document;
+        if bundle {
+            self.open_document(step, stream)?;
+        }
+        let (form, payload) = self.replica.pack(stream, &entries, bundle);
+        let name = match form {
+            PackForm::Raw => "packs_raw",
+            PackForm::RawZstd => "packs_zstd",
+            PackForm::Bundle => "packs_bundle",
+        };
+        *self.counters.entry(name).or_default() += 1;
+        let mut bases = Vec::new();
+        if stream.kind.family() != Family::Register {
+            for &(author, first) in wanted.authors.iter().filter(|(_, first)| *first > 1) {
+                let before = step.store.digests(stream, author, first - 1, first - 1)?;
+                bases.extend(before.into_iter().map(|(_, digest)| (author, digest)));
+            }
+        }
+        Ok(Input::Loaded { link, stream, entries, bases, form, payload })
+    }
+
+    pub(crate) fn unpack(step: &Step<'_>, link: LinkId, mut pack: Pack) -> Result<Input, StoreError> {
+        let payload = std::mem::take(&mut pack.payload);
+        let bodies = holdfast_replica::pack::unpack(pack.form, &payload, &pack.ranges).map_err(|error| chain(&error));
+        let mut mine = Vec::new();
+        for range in &pack.ranges {
+            // A register's numbers have holes; a run that does not add up is the protocol's to refuse.
+            let Some(last) = range.seqs().and_then(|seqs| seqs.last().copied()) else { continue };
+            let digests = step.store.digests(pack.stream, range.author, range.first.saturating_sub(1), last)?;
+            mine.push((range.author, digests));
+        }
+        Ok(Input::Unpacked { link, pack, bodies, mine })
+    }
+}
