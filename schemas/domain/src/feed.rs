@@ -8,9 +8,9 @@ use crate::blob::{BlobId, Thumbnail};
 use crate::clock::Hlc;
 use crate::floor::Floor;
 use crate::holders::Held;
-use crate::id::{AlertId, MessageId, UnitId};
-use crate::identity::DeviceCredential;
-use crate::message::Channel;
+use crate::id::{AlertId, MessageId, MissionId, UnitId};
+use crate::identity::{AuthorId, DeviceCredential};
+use crate::message::{Channel, Message};
 use crate::record::RecordId;
 use crate::track::Fix;
 
@@ -30,6 +30,40 @@ pub enum MessageBody {
         /// What it says.
         text: String,
     },
+    /// A message whose sender chose no id: it follows from the rest.
+    V2 {
+        /// When, hybrid time.
+        sent: Hlc,
+        /// Its place among the messages that its author sent at that time.
+        place: u32,
+        /// To whom.
+        channel: Channel,
+        /// Name of the sender.
+        from: String,
+        /// What it says.
+        text: String,
+    },
+}
+
+impl MessageBody {
+    /// The message that an author's body in a mission's feed is.
+    pub fn message(self, mission: MissionId, author: AuthorId) -> Message {
+        let (id, sent, channel, from, text) = match self {
+            Self::V1 { id, sent, channel, from, text } => (id, sent, channel, from, text),
+            Self::V2 { sent, place, channel, from, text } => {
+                (MessageId::of_sent(author, sent, place), sent, channel, from, text)
+            }
+        };
+        Message { id, mission, channel, from, author, sent, text }
+    }
+
+    /// Its id, and when it was sent.
+    pub fn name(&self, author: AuthorId) -> (MessageId, Hlc) {
+        match *self {
+            Self::V1 { id, sent, .. } => (id, sent),
+            Self::V2 { sent, place, .. } => (MessageId::of_sent(author, sent, place), sent),
+        }
+    }
 }
 
 /// A body in a `track` feed.

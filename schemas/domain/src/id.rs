@@ -4,6 +4,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::{Builder, Uuid};
 
+use crate::clock::Hlc;
+use crate::identity::AuthorId;
+
+impl MessageId {
+    /// The id of a message that was sent without one: sixteen bytes of a body that need not travel.
+    pub fn of_sent(author: AuthorId, sent: Hlc, place: u32) -> Self {
+        Self::derived(sent.ms(), &[&author.to_string(), &sent.0.to_string(), &place.to_string()])
+    }
+}
+
 /// A text that is not the id it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a {kind}")]

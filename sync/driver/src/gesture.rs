@@ -3,7 +3,7 @@
 use holdfast_domain::alert::may_cancel;
 use holdfast_domain::edit::{Edit, EditEffect, Outcome};
 use holdfast_domain::entry::Digest;
-use holdfast_domain::id::{AlertId, IncidentId, MessageId, MissionId, TaskId, UnitId};
+use holdfast_domain::id::{AlertId, IncidentId, MissionId, TaskId, UnitId};
 use holdfast_domain::identity::DeviceCredential;
 use holdfast_domain::limits::GESTURE_EDITS_MAX;
 use holdfast_domain::record::RecordId;
@@ -121,9 +121,6 @@ impl Core {
             }
             Edit::UnitAdd(_, new) => {
                 new.id.get_or_insert_with(|| UnitId::mint(at_ms, self.random()));
-            }
-            Edit::MessageSend(_, new) => {
-                new.id.get_or_insert_with(|| MessageId::mint(at_ms, self.random()));
             }
             Edit::AlertRaise(_, new) => {
                 new.id.get_or_insert_with(|| AlertId::mint(at_ms, self.random()));

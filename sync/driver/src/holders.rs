@@ -187,8 +187,8 @@ impl Core {
         if let RecordId::Message(id) = record {
             let Some((author, sent)) = step.store.message_origin(mission, id)? else { return Ok(Vec::new()) };
             let stream = StreamId::new(scope, StreamKind::Message);
-            let place = |body: &[u8]| match feed::decode(body) {
-                Ok(MessageBody::V1 { sent: at, id: found, .. }) => (at.cmp(&sent), found == id),
+            let place = |body: &[u8]| match feed::decode::<MessageBody>(body).map(|body| body.name(author)) {
+                Ok((found, at)) => (at.cmp(&sent), found == id),
                 Err(_) => (Ordering::Less, false),
             };
             return Ok(vec![(stream, author, step.store.seq_of(stream, author, place)?)]);

@@ -20,6 +20,8 @@ pub(crate) struct Pace {
     pub(crate) contact_us: Option<u64>,
 }
 
+/// Packs of feeds are this part of one of documents.
+const FEED_PACK_SHARE: usize = 3;
 /// A contact that lasts longer needs no plan.
 const CONTACT_US_MAX: u64 = 120_000_000;
 
@@ -67,7 +69,11 @@ impl Pace {
 
     /// The size of the next pack in bodies.
     pub(crate) fn raw_bytes(&self, family: Family, open_us: u64) -> usize {
-        let raw = self.pack_bytes(open_us).saturating_mul(1_000) / self.permille[place(family)].max(10);
+        // Bundles of changes are the tighter the larger they are; feeds gain little by that, and a contact that ends in
+        // the midst of a pack loses it.
+        let share = if family == Family::Document { 1 } else { FEED_PACK_SHARE };
+        let pack_bytes = (self.pack_bytes(open_us) / share).max(PACK_BYTES_MIN);
+        let raw = pack_bytes.saturating_mul(1_000) / self.permille[place(family)].max(10);
         // What does not shrink as it used to must still fit a frame.
         let most = if family == Family::Document { PACK_RAW_BYTES } else { PACK_RAW_BYTES / 2 };
         raw.clamp(PACK_BYTES_MIN, most)

@@ -7,7 +7,7 @@ use holdfast_domain::feed::{self, AlertBody, MessageBody, RegisterBody, TrackBod
 use holdfast_domain::field::{Change, Deletion};
 use holdfast_domain::id::{AlertId, IncidentId, MissionId, TaskId, UnitId};
 use holdfast_domain::incident::{IncidentChange, IncidentNew, IncidentStatus};
-use holdfast_domain::message::{Message, MessageNew};
+use holdfast_domain::message::MessageNew;
 use holdfast_domain::mission::{MissionChange, MissionNew, MissionStatus};
 use holdfast_domain::record::{Patch, RecordId};
 use holdfast_domain::refusal::Refusal;
@@ -284,13 +284,18 @@ fn message_send(
     new: &MessageNew,
     said: &mut Vec<Said>,
 ) -> Result<Outcome, Refusal> {
-    let id = given("id", new.id)?;
     gesture.mission_open(mission)?;
     let (sent, channel, from, text) = (context.hlc, new.channel, context.from.to_owned(), new.text.clone());
-    let body = MessageBody::V1 { id, sent, channel, from: from.clone(), text: text.clone() };
-    let message = Message { id, mission, channel, from, author: context.author, sent, text };
-    say(said, mission, StreamKind::Message, feed::encode(&body), Patch::Message(message));
-    Ok(Outcome { record: RecordId::Message(id), effect: EditEffect::Created })
+    let body = match new.id {
+        Some(id) => MessageBody::V1 { id, sent, channel, from, text },
+        // What else was said at this time has other places.
+        None => MessageBody::V2 { sent, place: said.len() as u32, channel, from, text },
+    };
+    let bytes = feed::encode(&body);
+    let message = body.message(mission, context.author);
+    let outcome = Outcome { record: RecordId::Message(message.id), effect: EditEffect::Created };
+    say(said, mission, StreamKind::Message, bytes, Patch::Message(message));
+    Ok(outcome)
 }
 
 fn position_report(

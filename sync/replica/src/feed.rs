@@ -9,7 +9,6 @@ use holdfast_domain::feed::{
 };
 use holdfast_domain::id::MissionId;
 use holdfast_domain::identity::AuthorId;
-use holdfast_domain::message::Message;
 use holdfast_domain::record::Patch;
 use holdfast_domain::scope::{Scope, StreamKind};
 use holdfast_domain::track::{Fix, UnitPosition};
@@ -22,8 +21,8 @@ pub(crate) fn read(entry: &Entry) -> Result<(Vec<Patch>, Hlc), BodyError> {
     let author = entry.key.author;
     let (written, patch) = match (entry.key.stream.kind, entry.key.stream.scope) {
         (StreamKind::Message, Scope::Mission(mission)) => {
-            let MessageBody::V1 { id, sent, channel, from, text } = feed::decode(&entry.body)?;
-            (sent, Some(Patch::Message(Message { id, mission, channel, from, author, sent, text })))
+            let message = feed::decode::<MessageBody>(&entry.body)?.message(mission, author);
+            (message.sent, Some(Patch::Message(message)))
         }
         (StreamKind::Track, Scope::Mission(mission)) => {
             let (written, unit, fixes) = match feed::decode(&entry.body)? {

@@ -16,6 +16,8 @@ use holdfast_transport::identity::{Authority, DeviceKey, Membership};
 
 /// When made histories begin, Unix milliseconds: 2026-01-05 06:00 UTC.
 const MORNING_MS: u64 = 1_767_592_800_000;
+/// How long two engines stay together after they agree, steps of a second: so long that each has said what it holds.
+const REST_TICKS: usize = 30;
 /// How long two engines may go on talking after they had nothing left to say, steps of a second.
 const QUIET_TICKS_MAX: usize = 200;
 
@@ -117,8 +119,32 @@ impl Org {
     pub(crate) fn greet(&mut self, engines: [(&mut Engine, &Device); 2]) -> Result<[u64; 2]> {
         let mut talk = self.begin(engines)?;
         self.settle(&mut talk)?;
+        self.rest(&mut talk)?;
         self.end(&mut talk)?;
         Ok(talk.bytes)
+    }
+
+    /// Some seconds in which two engines that agree say the last of what they have to say.
+    fn rest(&mut self, talk: &mut Talk<'_>) -> Result<()> {
+        for _ in 0..REST_TICKS {
+            for end in 0..2 {
+                talk.step(self.now(1_000), end, vec![Event::Tick])?;
+            }
+            self.drain(talk)?;
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self, talk: &mut Talk<'_>) -> Result<()> {
+        let link = talk.link;
+        while talk.queue.iter().any(|frames| !frames.is_empty()) {
+            for end in 0..2 {
+                let frames = std::mem::take(&mut talk.queue[end]);
+                let events: Vec<Event> = frames.into_iter().map(|bytes| Event::Frame { link, bytes }).collect();
+                talk.step(self.now(1), end, events)?;
+            }
+        }
+        Ok(())
     }
 
     /// Lets two engines meet; then the first makes edits in one gesture. Gives the bytes of the frames it sends for them.
@@ -147,15 +173,8 @@ impl Org {
     }
 
     fn settle(&mut self, talk: &mut Talk<'_>) -> Result<()> {
-        let link = talk.link;
         for _ in 0..QUIET_TICKS_MAX {
-            while talk.queue.iter().any(|frames| !frames.is_empty()) {
-                for end in 0..2 {
-                    let frames = std::mem::take(&mut talk.queue[end]);
-                    let events: Vec<Event> = frames.into_iter().map(|bytes| Event::Frame { link, bytes }).collect();
-                    talk.step(self.now(1), end, events)?;
-                }
-            }
+            self.drain(talk)?;
             if talk.engines[0].frontier() == talk.engines[1].frontier() {
                 break;
             }

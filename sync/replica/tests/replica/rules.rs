@@ -212,7 +212,6 @@ fn ids_and_numbers_are_filled_in_before() {
         Edit::IncidentOpen(mission(), IncidentNew { id: None, ..incident_new(3) }),
         Edit::IncidentOpen(mission(), IncidentNew { number: None, ..incident_new(3) }),
         Edit::TaskOpen(mission(), TaskNew { number: None, ..task_new(3) }),
-        Edit::MessageSend(mission(), MessageNew { id: None, channel: Channel::Mission, text: "x".to_owned() }),
         Edit::MissionOpen(MissionNew { id: None, name: "x".to_owned(), objective: String::new() }),
     ];
     for edit in edits {
@@ -328,7 +327,7 @@ fn feeds_get_bodies_that_read_back_as_their_rows() {
     ]);
     let kinds: Vec<StreamKind> = draft.bodies.iter().map(|(stream, _)| stream.kind).collect();
     assert_eq!(kinds, [StreamKind::Message, StreamKind::Latest, StreamKind::Track]);
-    let MessageBody::V1 { from, text, .. } = feed::decode(&draft.bodies[0].1).expect("a message body");
+    let Ok(MessageBody::V1 { from, text, .. }) = feed::decode(&draft.bodies[0].1) else { panic!("a message body") };
     assert_eq!((from.as_str(), text.as_str()), ("engine-7", "On scene"));
     let Ok(TrackBody::V2 { segment, source, .. }) = feed::decode(&draft.bodies[2].1) else { panic!("a segment") };
     let fixes = holdfast_replica::segment::open(&segment).expect("what was sealed opens");
@@ -339,6 +338,22 @@ fn feeds_get_bodies_that_read_back_as_their_rows() {
     assert_eq!(member.rebuilt().feed, member.shown.feed);
     assert!(matches!(&member.shown.feed[1], Patch::Position(position) if position.fix == fix(3)));
     assert!(merged.newest.ms() >= START_MS + 4_000);
+}
+
+#[test]
+fn messages_without_ids_get_the_same_ones_everywhere() {
+    let mut member = member();
+    let unnamed = |text: &str| {
+        Edit::MessageSend(mission(), MessageNew { id: None, channel: Channel::Mission, text: text.to_owned() })
+    };
+    let draft = member.gesture(&[unnamed("On scene"), say(1), unnamed("On scene")]);
+    let sent: Vec<RecordId> = draft.outcomes.iter().map(|outcome| outcome.as_ref().expect("sent").record).collect();
+    assert!(sent[0] != sent[2] && sent[1] == RecordId::Message(message(1)), "{sent:?}");
+    assert!(draft.bodies[0].1.len() + 14 < draft.bodies[1].1.len(), "an id that follows from the rest does not travel");
+    let mut other = Member::new(2);
+    other.take_from(&member);
+    assert_eq!(other.shown.feed, member.shown.feed);
+    assert_eq!(member.rebuilt().feed, member.shown.feed);
 }
 
 #[test]
