@@ -21,7 +21,7 @@ const RTT_MS: u32 = 600;
 pub(super) fn idle(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> Result<Vec<Row>> {
     let bulk = bulk::bulk(bench, bar)?;
     // Without a named profile signs of life go every 15 s: anything shorter than a few of these counts nothing.
-    let watch = bench.pick(Duration::from_mins(5), Duration::from_mins(1));
+    let watch = bench.pick(Duration::from_mins(2), Duration::from_mins(1));
     let mut net = Net::new()?;
     let left = net.start(Program::Node, &bulk.empty(), bench.home.path(), &[])?;
     let link = profile(RATE_BPS, RTT_MS, 0.0);
