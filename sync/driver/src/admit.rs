@@ -36,6 +36,7 @@ impl Core {
         for entry in &allowed {
             if entry.key.stream.kind.family() == Family::Document {
                 self.open_document(step, entry.key.stream)?;
+                self.documents.came(entry.key.stream, step.now.mono_us);
             }
         }
         self.keep(step, entries)?;
@@ -63,12 +64,8 @@ impl Core {
 
     /// Puts entries on disk within the step's transaction.
     pub(crate) fn keep(&mut self, step: &mut Step<'_>, entries: &[Entry]) -> Result<(), StoreError> {
-        let of = |family| entries.iter().filter(move |entry| entry.key.stream.kind.family() == family).cloned();
-        let registers: Vec<Entry> = of(Family::Register).collect();
-        // A pack brings author by author. Packs are cut from what arrived here first, and one that lacks what its
-        // changes follow from is of no use until the next one comes.
-        let mut chained = holdfast_replica::pack::causal_order(of(Family::Document).collect());
-        chained.extend(of(Family::Feed));
+        let (registers, chained): (Vec<_>, Vec<_>) =
+            entries.iter().cloned().partition(|entry| entry.key.stream.kind.family() == Family::Register);
         step.txn.append(&chained)?;
         for entry in &chained {
             self.documents.grew(entry.key.stream);

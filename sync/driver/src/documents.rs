@@ -14,9 +14,20 @@ pub(crate) struct Documents {
     used: BTreeMap<StreamId, u64>,
     tails: BTreeMap<StreamId, usize>,
     uses: u64,
+    /// When entries of others last came.
+    came_us: BTreeMap<StreamId, u64>,
 }
 
 impl Documents {
+    /// Entries of others came.
+    pub(crate) fn came(&mut self, stream: StreamId, now_us: u64) {
+        self.came_us.insert(stream, now_us);
+    }
+
+    pub(crate) fn came_us(&self, stream: StreamId) -> Option<u64> {
+        self.came_us.get(&stream).copied()
+    }
+
     /// One more entry lies behind the snapshot.
     pub(crate) fn grew(&mut self, stream: StreamId) {
         if stream.kind.family() == Family::Document {
@@ -49,6 +60,7 @@ impl Documents {
     fn forget(&mut self, stream: StreamId) {
         self.used.remove(&stream);
         self.tails.remove(&stream);
+        self.came_us.remove(&stream);
     }
 }
 

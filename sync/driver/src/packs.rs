@@ -18,13 +18,24 @@ pub(crate) struct Wanted {
     pub(crate) raw_bytes: usize,
 }
 
+/// Changes that wait for others are passed on as they are once nothing has come for so long, microseconds.
+const WAITING_US_MAX: u64 = 10_000_000;
+
 impl Core {
     pub(crate) fn load_pack(&mut self, step: &Step<'_>, link: LinkId, wanted: &Wanted) -> Result<Input, StoreError> {
         let stream = wanted.stream;
-        let entries = step.store.run(stream, &wanted.authors, wanted.raw_bytes, PACK_ENTRIES_MAX)?;
+        let mut entries = step.store.run(stream, &wanted.authors, wanted.raw_bytes, PACK_ENTRIES_MAX)?;
         let bundle = wanted.bundle && stream.kind.family() == Family::Document;
         if bundle {
             self.open_document(step, stream)?;
+            // What changes wait for is most likely in the next pack that comes here; then they travel in half the bytes.
+            let came_us = self.documents.came_us(stream);
+            if came_us.is_some_and(|came_us| step.now.mono_us.saturating_sub(came_us) < WAITING_US_MAX) {
+                entries = self.replica.without_waiting(stream, entries);
+                if entries.is_empty() {
+                    return Ok(Input::NotYet { link, stream });
+                }
+            }
         }
         let (form, payload) = self.replica.pack(stream, &entries, bundle);
         let name = match form {
@@ -33,6 +44,9 @@ impl Core {
             PackForm::Bundle => "packs_bundle",
         };
         *self.counters.entry(name).or_default() += 1;
+        if bundle && form != PackForm::Bundle {
+            *self.counters.entry("packs_of_changes_unbundled").or_default() += 1;
+        }
         let mut bases = Vec::new();
         if stream.kind.family() != Family::Register {
             for &(author, first) in wanted.authors.iter().filter(|(_, first)| *first > 1) {

@@ -100,6 +100,14 @@ pub enum Input {
         /// The bodies of `entries`, packed.
         payload: Vec<u8>,
     },
+    /// Answers [`Effect::Load`], too: what is there waits for something that is likely to come soon. The stream is looked at
+    /// again when entries of it are committed, and at the next tick.
+    NotYet {
+        /// The connection they are for.
+        link: LinkId,
+        /// The stream.
+        stream: StreamId,
+    },
     /// Entries were taken into the commit under way: own ones, or those of [`Effect::Admit`].
     Committed {
         /// The link of the [`Effect::Admit`]; `None` for own entries.
@@ -382,6 +390,12 @@ impl Protocol {
                 let parcel = Loaded { stream, entries, bases, form, payload };
                 self.loaded(now, link, parcel, &mut out);
             }
+            Input::NotYet { link, stream } => {
+                if let Some(state) = self.links.get_mut(&link) {
+                    state.open.push.not_yet(stream);
+                    self.stirred.insert(link);
+                }
+            }
             Input::Committed { from, entries, credentials } => {
                 self.committed(from, &entries, credentials, &mut out);
             }
@@ -413,6 +427,9 @@ impl Protocol {
     fn tick(&mut self, now: Now, out: &mut Vec<Effect>) {
         let links: Vec<LinkId> = self.links.keys().copied().collect();
         for &link in &links {
+            if let Some(state) = self.links.get_mut(&link) {
+                state.open.push.try_again();
+            }
             self.give_up_packets(now, link);
             self.announce(now, link, out);
             self.expire_claims(now.mono_us, link, out);
@@ -466,32 +483,5 @@ impl Protocol {
     /// Whether a peer has said all it holds, so that nothing of this node's own is there which it does not know.
     pub fn knows_a_peer(&self) -> bool {
         self.links.values().filter_map(Link::open).any(|open| open.theirs.is_known() && !open.theirs.is_awaited())
-    }
-
-    fn committed(
-        &mut self,
-        from: Option<LinkId>,
-        entries: &[(EntryKey, Digest)],
-        credentials: Vec<Credential>,
-        out: &mut Vec<Effect>,
-    ) {
-        for credential in credentials {
-            self.held.saved(credential);
-        }
-        let mut streams = BTreeSet::new();
-        for (key, digest) in entries {
-            if self.held.grew(key, *digest) {
-                streams.insert(key.stream);
-            }
-        }
-        if let Some(link) = from {
-            self.admitted(link, out);
-        }
-        for (&link, state) in &mut self.links {
-            for &stream in &streams {
-                state.open.push.fell_behind(stream);
-            }
-            self.stirred.insert(link);
-        }
     }
 }

@@ -49,6 +49,8 @@ pub(crate) struct Push {
     loading: Option<Loading>,
     /// Whether the peer begins at floors where it holds nothing; a command post is to hold everything.
     at_floors: bool,
+    /// Streams of which nothing can be sent just now.
+    deferred: BTreeSet<StreamId>,
     /// Parts of blobs that the peer asked for.
     pub(crate) parts: Parts,
 }
@@ -124,6 +126,7 @@ impl Push {
             in_flight_load: BTreeMap::new(),
             loading: None,
             at_floors: true,
+            deferred: BTreeSet::new(),
             parts: Parts::default(),
         }
     }
@@ -146,6 +149,19 @@ impl Push {
     /// The peer may lack something in this stream.
     pub(crate) fn fell_behind(&mut self, stream: StreamId) {
         self.behind.insert((stream.kind.class(), stream));
+    }
+
+    /// What was to be loaded of a stream waits for something that is about to come.
+    pub(crate) fn not_yet(&mut self, stream: StreamId) {
+        self.loading.take_if(|loading| loading.stream == stream);
+        self.behind.remove(&(stream.kind.class(), stream));
+        self.deferred.insert(stream);
+    }
+
+    /// Time has passed: what could not be sent is looked at again.
+    pub(crate) fn try_again(&mut self) {
+        let deferred = std::mem::take(&mut self.deferred);
+        self.behind.extend(deferred.into_iter().map(|stream| (stream.kind.class(), stream)));
     }
 
     /// Whether there may be something to send, or under way, that can wait for power.
@@ -458,5 +474,26 @@ impl Protocol {
         let Some(open) = self.open_mut(link) else { return };
         let lost = open.push.lost_packets(now.mono_us.saturating_sub(open.pace.packet_lost_us()));
         self.counters.add(counters::PACKETS_LOST, lost);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_domain::scope::{Scope, StreamKind};
+
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_sent_just_now_is_looked_at_again() {
+        let board = StreamId::new(Scope::Org, StreamKind::Board);
+        let mut push = Push::new(AuthorId([1; 16]));
+        push.fell_behind(board);
+        push.loading = Some(Loading { stream: board, wanted: Vec::new() });
+        push.not_yet(board);
+        assert!(push.is_idle() && push.next_stream(Class::P2).is_none());
+        push.try_again();
+        assert_eq!(push.next_stream(Class::P2), Some(board));
+        push.try_again();
+        assert!(push.deferred.is_empty());
     }
 }

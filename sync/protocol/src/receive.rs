@@ -1,8 +1,8 @@
 //! Packs that come in: shape, unpacking, proof, admission, acknowledgement. A pack with guilt in it counts for nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_domain::entry::{Digest, Entry};
+use holdfast_domain::entry::{Digest, Entry, EntryKey};
 use holdfast_domain::frame::{Ack, Bye, FrameV1, LinkId, Pack, capability};
 use holdfast_domain::frontier::Head;
 use holdfast_domain::identity::{AuthorId, Credential};
@@ -284,6 +284,34 @@ impl Protocol {
         if let Some(open) = self.open_mut(link) {
             let first = if stream.kind.family() == Family::Register { seq } else { 1 };
             open.push.show(stream, author, first);
+        }
+    }
+
+    /// Entries are part of the commit under way: whoever may lack them is told.
+    pub(crate) fn committed(
+        &mut self,
+        from: Option<LinkId>,
+        entries: &[(EntryKey, Digest)],
+        credentials: Vec<Credential>,
+        out: &mut Vec<Effect>,
+    ) {
+        for credential in credentials {
+            self.held.saved(credential);
+        }
+        let mut streams = BTreeSet::new();
+        for (key, digest) in entries {
+            if self.held.grew(key, *digest) {
+                streams.insert(key.stream);
+            }
+        }
+        if let Some(link) = from {
+            self.admitted(link, out);
+        }
+        for (&link, state) in &mut self.links {
+            for &stream in &streams {
+                state.open.push.fell_behind(stream);
+            }
+            self.stirred.insert(link);
         }
     }
 

@@ -1,8 +1,7 @@
 //! How bodies of entries travel: raw, under zstd, or as an automerge bundle; what is unpacked is what was packed, to
 //! the byte.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::BTreeMap;
 use std::io::Read;
 
 use automerge::{Automerge, ChangeHash};
@@ -76,23 +75,15 @@ fn applied(doc: &Automerge, entry: &Entry) -> Option<ChangeHash> {
     (in_place && author == entry.key.author).then_some(change.hash())
 }
 
-/// Puts entries of documents so that none comes before one that it follows from; entries of one chain keep their order.
-pub fn causal_order(entries: Vec<Entry>) -> Vec<Entry> {
-    let mut chains: BTreeMap<_, VecDeque<Entry>> = BTreeMap::new();
-    let mut heads = BinaryHeap::new();
-    let count = entries.len();
-    for entry in entries {
-        chains.entry((entry.key.stream, entry.key.author)).or_default().push_back(entry);
+/// Of each author's run the part before the first change that still waits for another, up to a signature.
+pub(crate) fn without_waiting(doc: &Automerge, entries: Vec<Entry>) -> Vec<Entry> {
+    let mut kept = Vec::with_capacity(entries.len());
+    for run in entries.chunk_by(|a, b| a.key.author == b.key.author) {
+        let whole = run.iter().position(|entry| applied(doc, entry).is_none()).unwrap_or(run.len());
+        let signed = run[..whole].iter().rposition(|entry| entry.signature.is_some()).map_or(0, |last| last + 1);
+        kept.extend_from_slice(&run[..signed]);
     }
-    let place = |entry: &Entry| decode::first_op(&entry.body).unwrap_or(0);
-    heads.extend(chains.iter().filter_map(|(chain, entries)| Some(Reverse((place(entries.front()?), *chain)))));
-    let mut ordered = Vec::with_capacity(count);
-    while let Some(Reverse((_, chain))) = heads.pop() {
-        let Some(entries) = chains.get_mut(&chain) else { continue };
-        ordered.extend(entries.pop_front());
-        heads.extend(entries.front().map(|next| Reverse((place(next), chain))));
-    }
-    ordered
+    kept
 }
 
 /// Lays bodies out as a list with its length, each body with its own; under zstd if that is smaller.

@@ -310,6 +310,14 @@ impl Replica {
         pack::raw(entries)
     }
 
+    /// Leaves out of entries what waits for a predecessor, and what its author wrote after it: a bundle cannot hold it.
+    pub fn without_waiting(&self, stream: StreamId, entries: Vec<Entry>) -> Vec<Entry> {
+        match self.documents.get(&stream) {
+            Some(document) if self.held_in(stream) > 0 => pack::without_waiting(&document.doc, entries),
+            _ => entries,
+        }
+    }
+
     /// How many bundles did not unpack to the bytes they were made of, and were sent raw instead.
     pub fn bundle_mismatches(&self) -> u64 {
         self.bundle_mismatches.get()

@@ -14,9 +14,6 @@ use crate::error::StoreError;
 use crate::rows::{all, author, digest, entry, number, one, sql};
 use crate::store::Store;
 
-/// A cut where all runs end at a signed entry is taken if it leaves at least this part of what was read.
-const CLEAN_SHARE: usize = 4;
-
 /// One author's run while it is read.
 struct Run {
     author: AuthorId,
@@ -24,8 +21,6 @@ struct Run {
     entries: Vec<Entry>,
     /// Entries up to and including the last that is signed.
     signed: usize,
-    /// Entries up to the last place in the order of arrival where all runs ended at a signed one.
-    clean: usize,
 }
 
 impl Run {
@@ -46,8 +41,7 @@ impl Store {
     /// A chain that begins above its first entry is read from there on.
     ///
     /// Each author's entries follow each other without a gap (register streams aside) and end at a signed one: a run
-    /// is cut back to it, all of them together where there is such a place: what an author wrote may follow from what
-    /// another did, and then is of no use without. If that left nothing at all to say, the first run goes on past the limits to its next
+    /// is cut back to it. If that left nothing at all to say, the first run goes on past the limits to its next
     /// signature, at most `UNSIGNED_RUN_ENTRIES_MAX` entries further.
     pub fn run(
         &self,
@@ -69,7 +63,7 @@ impl Store {
         let mut statements = Vec::new();
         for &(author, first) in wanted {
             if let Some(chain) = self.chain(stream, author)? {
-                runs.push((Run { author, chain, entries: Vec::new(), signed: 0, clean: 0 }, first));
+                runs.push((Run { author, chain, entries: Vec::new(), signed: 0 }, first));
                 statements.push(self.conn().prepare(question)?);
             }
         }
@@ -78,7 +72,30 @@ impl Store {
             readers.push(statement.query((run.chain, sql(*first)))?);
         }
         let mut runs: Vec<Run> = runs.into_iter().map(|(run, _)| run).collect();
-        let cut = merge(&mut readers, stream, &mut runs, (raw_bytes_max, entries_max))?;
+        // The next entry of each run, by its place in the order of arrival.
+        let mut heap = BinaryHeap::new();
+        for (index, reader) in readers.iter_mut().enumerate() {
+            if let Some(next) = next_of(reader, stream, runs[index].author)? {
+                heap.push(Reverse((next.0, index, Waiting(next.1))));
+            }
+        }
+        let (mut bytes, mut count) = (0, 0);
+        while let Some(Reverse((_, index, Waiting(entry)))) = heap.pop() {
+            bytes += entry.body.len();
+            count += 1;
+            if bytes > raw_bytes_max || count > entries_max {
+                if runs.iter().all(|run| run.signed == 0) {
+                    let last = runs[index].entries.len() + UNSIGNED_RUN_ENTRIES_MAX;
+                    runs[index].push(entry);
+                    finish(&mut readers[index], stream, &mut runs[index], last)?;
+                }
+                break;
+            }
+            runs[index].push(entry);
+            if let Some(next) = next_of(&mut readers[index], stream, runs[index].author)? {
+                heap.push(Reverse((next.0, index, Waiting(next.1))));
+            }
+        }
         drop(readers);
         if let Some(stuck) = runs.iter().position(|run| run.entries.len() > run.signed)
             && runs.iter().all(|run| run.signed == 0)
@@ -88,8 +105,8 @@ impl Store {
             let others: Vec<_> = wanted.iter().filter(|(author, _)| *author != stuck).copied().collect();
             return self.run(stream, &others, raw_bytes_max, entries_max);
         }
-        let taken = |run: Run| run.entries.into_iter().take(if cut == Cut::Clean { run.clean } else { run.signed });
-        Ok(runs.into_iter().flat_map(taken).collect())
+        let whole = runs.into_iter().flat_map(|run| run.entries.into_iter().take(run.signed));
+        Ok(whole.collect())
     }
 
     /// Digests of the entries held from number `from` to number `to`, both included, in order; the digest at which a chain
@@ -169,54 +186,6 @@ impl Store {
         let question = "SELECT id FROM chains WHERE stream = ?1 AND author = ?2";
         one(self.conn(), question, (stream_bytes(&stream), author.0), |row| Ok(row.get(0)?))
     }
-}
-
-/// Where runs end.
-#[derive(Debug, PartialEq, Eq)]
-enum Cut {
-    /// Each at its own last signature.
-    Each,
-    /// All at one place in the order of arrival.
-    Clean,
-}
-
-/// Reads runs in the order in which their entries arrived, up to so many bytes and entries.
-fn merge(
-    readers: &mut [Rows<'_>],
-    stream: StreamId,
-    runs: &mut [Run],
-    (raw_bytes_max, entries_max): (usize, usize),
-) -> Result<Cut, StoreError> {
-    // The next entry of each run, by its place in the order of arrival.
-    let mut heap = BinaryHeap::new();
-    for (index, reader) in readers.iter_mut().enumerate() {
-        if let Some(next) = next_of(reader, stream, runs[index].author)? {
-            heap.push(Reverse((next.0, index, Waiting(next.1))));
-        }
-    }
-    let (mut bytes, mut count, mut clean_bytes) = (0, 0, 0);
-    while let Some(Reverse((_, index, Waiting(entry)))) = heap.pop() {
-        bytes += entry.body.len();
-        count += 1;
-        if bytes > raw_bytes_max || count > entries_max {
-            if runs.iter().all(|run| run.signed == 0) {
-                let last = runs[index].entries.len() + UNSIGNED_RUN_ENTRIES_MAX;
-                runs[index].push(entry);
-                finish(&mut readers[index], stream, &mut runs[index], last)?;
-            }
-            // A clean cut far below the limit would make many small packs of one.
-            return Ok(if clean_bytes >= bytes / CLEAN_SHARE { Cut::Clean } else { Cut::Each });
-        }
-        runs[index].push(entry);
-        if runs.iter().all(|run| run.signed == run.entries.len()) {
-            runs.iter_mut().for_each(|run| run.clean = run.signed);
-            clean_bytes = bytes;
-        }
-        if let Some(next) = next_of(&mut readers[index], stream, runs[index].author)? {
-            heap.push(Reverse((next.0, index, Waiting(next.1))));
-        }
-    }
-    Ok(Cut::Each)
 }
 
 /// An entry that waits for its turn; its place alone orders it.

@@ -69,19 +69,3 @@ fn a_run_that_no_signature_ends_holds_up_nobody_else() {
     // An unsigned tail is not passed on, and takes no room from others.
     assert_eq!(ask(&store, &[(author(3), 1), (author(2), 1)], usize::MAX, 10), numbers(2, 1, 10));
 }
-
-#[test]
-fn what_came_together_is_cut_together() {
-    // The first author is signed everywhere; of the second only what ended a pack.
-    let store = Store::memory().expect("a store");
-    let board = stream(StreamKind::Board);
-    let (every, fourth) = (chain(board, author(1), 1, 8, 1), chain(board, author(2), 1, 8, 4));
-    for (one, other) in every.iter().zip(&fourth) {
-        append(&store, &[one.clone(), other.clone()]);
-    }
-    let wanted = [(author(1), 1), (author(2), 1)];
-    let together = [numbers(1, 1, 5), numbers(2, 1, 4)].concat();
-    assert_eq!(ask(&store, &wanted, usize::MAX, 13), together, "what follows from the second's fifth waits with it");
-    assert_eq!(ask(&store, &wanted, usize::MAX, 16), [numbers(1, 1, 8), numbers(2, 1, 8)].concat());
-    assert_eq!(ask(&store, &wanted, usize::MAX, 7), numbers(1, 1, 4), "far below the limit each ends for itself");
-}

@@ -112,10 +112,14 @@ impl Org {
 
     /// Lets two engines talk until they hold the same. Gives the bytes of all frames.
     pub(crate) fn meet(&mut self, engines: [(&mut Engine, &Device); 2]) -> Result<u64> {
-        self.greet(engines).map(|[there, back]| there + back)
+        let mut talk = self.begin(engines)?;
+        self.settle(&mut talk)?;
+        self.end(&mut talk)?;
+        Ok(talk.bytes[0] + talk.bytes[1])
     }
 
-    /// The bytes of the frames of each side when two meet that hold the same and remember each other.
+    /// Lets two engines meet and stay together for a while, so that they remember each other. Gives the bytes of the frames
+    /// of each side: next to nothing if they remembered each other before.
     pub(crate) fn greet(&mut self, engines: [(&mut Engine, &Device); 2]) -> Result<[u64; 2]> {
         let mut talk = self.begin(engines)?;
         self.settle(&mut talk)?;

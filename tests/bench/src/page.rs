@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::hot_paths::HotPath;
 use crate::report::{Goal, Report, Row, number};
+use crate::rows::bounds;
 
 const HEAD: &str = "# Benchmarks
 
@@ -125,6 +126,9 @@ fn details(text: &mut String, rows: &[Row]) -> Result<()> {
         writeln!(text, "\n**{} {}**: {}.", row.id, row.name, row.conditions)?;
         if !row.note.is_empty() {
             writeln!(text, "{}.", row.note)?;
+        }
+        if let Some(bound) = bounds::of(&row.id).filter(|_| !row.met) {
+            writeln!(text, "*What bounds it:* {bound}.")?;
         }
         let parts: Vec<String> =
             row.parts.iter().map(|(name, part)| format!("{name} {}", number(Some(*part)))).collect();

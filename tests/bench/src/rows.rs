@@ -1,5 +1,6 @@
 //! The rows: which goals there are, and which function measures which.
 
+pub(crate) mod bounds;
 mod bulk;
 mod bytes;
 mod contact;

@@ -3,13 +3,13 @@
 use std::io::Write;
 
 use holdfast_domain::edit::Edit;
-use holdfast_domain::entry::{Entry, EntryKey, ShortDigest};
+use holdfast_domain::entry::{Entry, EntryKey, ShortDigest, Signature};
 use holdfast_domain::frame::{PackForm, PackRange};
 use holdfast_domain::identity::AuthorId;
 use holdfast_domain::limits::UNPACKED_BYTES_MAX;
 use holdfast_domain::message::{Channel, MessageNew};
 use holdfast_domain::scope::StreamKind;
-use holdfast_replica::pack::{UnpackError, causal_order, unpack};
+use holdfast_replica::pack::{UnpackError, unpack};
 use holdfast_replica::replica::Replica;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -87,19 +87,24 @@ fn a_part_of_the_history_can_be_bundled_by_itself() {
 }
 
 #[test]
-fn in_causal_order_nothing_waits() {
-    let (entries, _) = run(&busy(), StreamKind::Board);
-    let mut late = Member::new(4);
-    for entry in causal_order(entries.clone()) {
-        late.take(&[entry]);
-        assert_eq!(late.replica.held(), 0);
+fn what_waits_is_left_out_of_a_bundle_and_the_rest_goes() {
+    let member = busy();
+    let (mut entries, _) = run(&member, StreamKind::Board);
+    for entry in &mut entries {
+        entry.signature = Some(Signature([7; 64]));
     }
-    let mut by_author = Member::new(5);
-    let waited = entries.iter().any(|entry| {
-        by_author.take(std::slice::from_ref(entry));
-        by_author.replica.held() > 0
-    });
-    assert!(waited, "author by author some change comes before what it follows from");
+    assert_eq!(member.replica.without_waiting(board(), entries.clone()), entries, "nothing waits here");
+    let missing = member.author;
+    let others: Vec<Entry> = entries.iter().filter(|entry| entry.key.author != missing).cloned().collect();
+    let mut late = Member::new(4);
+    late.take(&others);
+    assert!(late.replica.held() > 0);
+    assert!(late.replica.without_waiting(board(), others).is_empty(), "all of it follows from what is missing");
+    let first = entries.iter().filter(|entry| entry.key.author == missing).take(3).cloned().collect::<Vec<_>>();
+    late.take(&first);
+    let ready = late.replica.without_waiting(board(), entries.clone());
+    assert!(ready.len() >= first.len() && ready.len() < entries.len(), "{} of {}", ready.len(), entries.len());
+    assert_eq!(late.replica.pack(board(), &ready, true).0, PackForm::Bundle);
 }
 
 #[test]

@@ -78,6 +78,7 @@ fn make_wide(home: &Path, missions: usize, bar: &ProgressBar) -> Result<Wide> {
     let mut other = org.open_on_disk(&right)?;
     org.meet([(&mut engine, &left), (&mut other, &right)])?;
     let streams = engine.store().streams(None)?.len();
+    org.greet([(&mut engine, &left), (&mut other, &right)])?;
     let greeting = org.greet([(&mut engine, &left), (&mut other, &right)])?;
     let ids = ids.iter().map(MissionId::to_string).collect();
     Ok(Wide { home: home.to_owned(), missions: ids, streams, greeting })

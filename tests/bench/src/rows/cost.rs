@@ -50,7 +50,7 @@ pub(super) fn metadata(bench: &Bench, measures: &[Measure], _: &ProgressBar) -> 
     );
     let row =
         measures[0].row(Some(value), conditions).part("frame_bytes", bytes as f64).part("text_bytes", useful as f64);
-    Ok(vec![row.note("messages stand in for events: each carries an id, a channel and a time besides its text")])
+    Ok(vec![row.note("messages stand in for events: each carries its sender, a channel and a time besides its text")])
 }
 
 fn percentile(values: &mut [f64], percent: usize) -> f64 {

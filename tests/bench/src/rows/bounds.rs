@@ -1,0 +1,62 @@
+//! What bounds a row that misses its goal, and what would lift it.
+
+/// The words for a row.
+pub(crate) fn of(id: &str) -> Option<&'static str> {
+    Some(match id {
+        "1" => {
+            "Beyond M: a history cut into several packs makes several bundles, each less tight than one; a pack names each of \
+             its authors with a signature (95 B); headers of QUIC, UDP and IP are a twentieth, acknowledgements a fortieth, \
+             the handshake with two certificates 4 kB. Larger packs where the link is known to be wide would lift it, at the \
+             price of what a cut costs"
+        }
+        "2" => {
+            "Each edit is a pack of its own of about 400 B: 72 B of signature and digest that nothing packs, 33 B of names of \
+             stream and author, and a change whose field names and dependencies the floor packs once for all twenty. A \
+             compression window that lives as long as the link would halve it"
+        }
+        "3b" => {
+            "The greeting is 78 B each way. The rest are handshakes: up to three attempts run beside each other while a peer \
+             does not answer, and all of them hear the link come back. Fewer attempts would cost a slow link its oldest one"
+        }
+        "4" => {
+            "A relay passes on packs that are whole and committed, so each hop adds a pack's time to the round trip, and a loss \
+             holds back what is behind it in its stream. Smaller packs pass sooner, but each carries a signature of every \
+             author in it. The first hop begins with a handshake under loss"
+        }
+        "5b" => {
+            "A first contact takes three round trips before the item: handshake, greeting, what is lacking; and the \
+             certificates of both sides on the link. Alerts sent beside the greeting, before it is known what the peer lacks, \
+             would save one"
+        }
+        "6" => {
+            "A pack counts when its last packet has come: of forty packets at 30 % loss the unluckiest goes four times, and what \
+             is behind it in its stream waits. Headers, signatures and what zstd cannot pack of a message take 8 %"
+        }
+        "7a" | "7b" => {
+            "Handshake and greeting take a tenth of the five seconds; the search for the rate overruns the queue once, and what \
+             was lost then is sent again; the pack that the cut goes through does not count. A remembered rate would save the \
+             search"
+        }
+        "8" => {
+            "What was under way when the link went is sent again from the last byte that came in order; what came behind a \
+             hole is lost. A map of what came would save it"
+        }
+        "9" => {
+            "The window's target leaves two packets and an eighth of a round trip standing in the link's queue, and the item is \
+             behind them. Sending a little below the measured rate would empty it, at the price of goodput"
+        }
+        "13" => {
+            "A message carries its sender's name, its channel and its time, and a frame one signature and the names of stream \
+             and author"
+        }
+        "15b" => {
+            "Writers over HTTP on the same cores: a commit takes what has come while the last one was written and a moment \
+             after, and requests come only as fast as the processor answers them"
+        }
+        "16" => {
+            "The segment itself takes 5.3 to 5.7 B a fix; the rest are packets, acknowledgements and the newest position, which \
+             goes by itself"
+        }
+        _ => return None,
+    })
+}
