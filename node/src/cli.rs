@@ -118,8 +118,23 @@ pub enum NodeCommand {
 /// Routes that a face adds to those of a node.
 pub type ExtraRoutes<'a> = &'a [fn() -> OpenApiRouter<Arc<App>>];
 
+/// Whoever reads only the first lines of an answer (`| head`) has what was wanted: that is no fault to report.
+fn end_with_the_reader() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload().downcast_ref::<String>();
+        if said.is_some_and(|said| said.starts_with("failed printing to stdout") && said.contains("Broken pipe")) {
+            std::process::exit(0);
+        }
+        report(panic);
+    }));
+}
+
 /// Runs a command of a node.
 pub fn run(global: &Global, command: NodeCommand, extra: ExtraRoutes<'_>) -> anyhow::Result<()> {
+    if !matches!(command, NodeCommand::Run(_)) {
+        end_with_the_reader();
+    }
     match command {
         NodeCommand::Init(args) => setup::init(global, &args),
         NodeCommand::Invite(args) => setup::invite(global, &args),

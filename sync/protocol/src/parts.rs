@@ -55,7 +55,7 @@ impl Parts {
         }
     }
 
-    fn owe(&mut self, blob: BlobKey, groups: Ranges) {
+    pub(crate) fn owe(&mut self, blob: BlobKey, groups: Ranges) {
         if groups.is_empty() {
             self.owed.remove(&blob);
             self.order.retain(|other| *other != blob);

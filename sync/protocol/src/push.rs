@@ -20,6 +20,8 @@ use crate::protocol::{Effect, Protocol};
 use crate::run::{self, Run};
 
 mod answers;
+#[cfg(test)]
+mod tests;
 
 /// The sending side of one session. It holds no queue of entries: what is to be sent is always what is held beyond what
 /// the peer holds and what was sent already.
@@ -474,26 +476,5 @@ impl Protocol {
         let Some(open) = self.open_mut(link) else { return };
         let lost = open.push.lost_packets(now.mono_us.saturating_sub(open.pace.packet_lost_us()));
         self.counters.add(counters::PACKETS_LOST, lost);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use holdfast_domain::scope::{Scope, StreamKind};
-
-    use super::*;
-
-    #[test]
-    fn what_could_not_be_sent_just_now_is_looked_at_again() {
-        let board = StreamId::new(Scope::Org, StreamKind::Board);
-        let mut push = Push::new(AuthorId([1; 16]));
-        push.fell_behind(board);
-        push.loading = Some(Loading { stream: board, wanted: Vec::new() });
-        push.not_yet(board);
-        assert!(push.is_idle() && push.next_stream(Class::P2).is_none());
-        push.try_again();
-        assert_eq!(push.next_stream(Class::P2), Some(board));
-        push.try_again();
-        assert!(push.deferred.is_empty());
     }
 }

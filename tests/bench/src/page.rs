@@ -19,7 +19,7 @@ IPv4 and UDP header for each datagram; TLS 1.3 and signatures are included for H
 
 Nodes are real processes on loopback; each link is emulated with a rate, a delay, a finite queue and loss
 by seed. A value is `–` where it could not be measured; the note says why. Times are of one machine and its load; bytes
-and ratios are not.
+and ratios are not. Rows can be of several runs (`--only`).
 ";
 
 /// The whole page.

@@ -125,6 +125,20 @@ fn a_body_that_is_refused_early_is_heard_out_and_answered() -> Result<()> {
 }
 
 #[test]
+fn whoever_reads_only_the_first_lines_is_no_fault() -> Result<()> {
+    let home = tempfile::tempdir()?;
+    let hub = hub(home.path())?;
+    Program::Hub.call(hub.data(), &["mission", "open", "Harbour"])?;
+    let mut command = Command::new(Program::Hub.path()?);
+    command.arg("--data").arg(hub.data()).args(["mission", "list"]);
+    let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn()?;
+    drop(child.stdout.take());
+    let out = child.wait_with_output()?;
+    assert_eq!((out.status.code(), String::from_utf8_lossy(&out.stderr).as_ref()), (Some(0), ""));
+    Ok(())
+}
+
+#[test]
 fn a_stale_edit_is_refused_and_a_repeated_one_happens_once() -> Result<()> {
     let home = tempfile::tempdir()?;
     let hub = hub(home.path())?;

@@ -1,7 +1,9 @@
 //! Harm done to nodes and links: power cuts, full disks, wrong clocks, copied and restored disks, partitions.
 
 use ed25519_dalek::SigningKey;
+use holdfast_domain::power::{PowerPolicy, PowerState, PowerStatus};
 use holdfast_driver::engine::{Engine, EngineConfig};
+use holdfast_driver::event::Command;
 use holdfast_store::store::Store;
 
 use crate::happen::Coming;
@@ -19,6 +21,12 @@ pub enum Cut {
 }
 
 impl World {
+    /// Lets a node run on this supply from now on.
+    pub fn run_on(&mut self, node: usize, state: PowerState) {
+        let status = PowerStatus { state, policy: PowerPolicy::of(state), ..PowerStatus::default() };
+        self.ask(node, Command::Power(Box::new(status)));
+    }
+
     fn store(&self, node: usize) -> &Store {
         match &self.nodes[node].mind {
             Mind::Engine(engine) => engine.store(),

@@ -1,8 +1,7 @@
 //! Fear: a node with a low battery keeps its radio awake for old tracks; or, to save power, keeps a message back.
 
-use holdfast_domain::power::{PowerPolicy, PowerState, PowerStatus};
+use holdfast_domain::power::{PowerPolicy, PowerState};
 use holdfast_domain::scope::StreamKind;
-use holdfast_driver::event::Command;
 use holdfast_world::link::Profile;
 use holdfast_world::oracle::demand_agreement;
 use holdfast_world::story::Story;
@@ -15,11 +14,6 @@ fn held(world: &World, node: usize, kind: StreamKind) -> u64 {
     heads.filter(|(of, ..)| *of == kind).map(|(_, _, head)| head.seq).sum()
 }
 
-fn power(world: &mut World, node: usize, state: PowerState) {
-    let status = PowerStatus { state, policy: PowerPolicy::of(state), ..PowerStatus::default() };
-    world.ask(node, Command::Power(Box::new(status)));
-}
-
 #[test]
 fn bulk_goes_now_and_then_and_words_at_once() {
     let mut world = World::new(311);
@@ -27,7 +21,7 @@ fn bulk_goes_now_and_then_and_words_at_once() {
     world.link(nodes[0], nodes[1], Profile::CELL);
     let mut story = Story::begin(&mut world, 0);
     world.run_for_ms(10_000);
-    power(&mut world, 1, PowerState::Low);
+    world.run_on(1, PowerState::Low);
     let every_ms = u64::from(PowerPolicy::of(PowerState::Low).bulk_every_s) * 1_000;
     let (mut bursts, mut slowest_ms, mut tracks) = (0, 0, 0);
     let half_minutes = 60;
@@ -48,6 +42,6 @@ fn bulk_goes_now_and_then_and_words_at_once() {
     let windows = half_minutes * 30_000 / every_ms;
     assert!((1..=windows + 1).contains(&bursts), "tracks came in {bursts} of {half_minutes} half minutes");
     assert!(slowest_ms < 2_000, "a message took {slowest_ms} ms");
-    power(&mut world, 1, PowerState::Mains);
+    world.run_on(1, PowerState::Mains);
     demand_agreement(&mut world, &nodes, 60_000);
 }

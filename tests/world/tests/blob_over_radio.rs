@@ -2,7 +2,7 @@
 
 use holdfast_domain::blob::{AttachmentNew, AttachmentShown, BlobId, BlobState};
 use holdfast_domain::id::MissionId;
-use holdfast_domain::power::{PowerPolicy, PowerState, PowerStatus};
+use holdfast_domain::power::PowerState;
 use holdfast_domain::query::{MessageFilter, PageRequest};
 use holdfast_domain::refusal::Refusal;
 use holdfast_driver::blobs::{BlobCommand, BlobConfig, BlobReply};
@@ -132,8 +132,7 @@ fn a_removed_photo_is_dropped_everywhere_and_one_that_saves_power_waits() {
     let (hub, engine) = (world.node("hub"), world.node("engine-7"));
     world.link(engine, hub, Profile::LAN);
     let story = Story::begin(&mut world, engine);
-    let saving = PowerStatus { policy: PowerPolicy::of(PowerState::Low), ..PowerStatus::default() };
-    world.ask(engine, Command::Power(Box::new(saving)));
+    world.run_on(engine, PowerState::Low);
     let id = attach(&mut world, engine, story.mission, &photo(300_000), &photo(6_000));
     world.run_for_ms(30_000);
     let kept = shown(&world, hub, story.mission, id).expect("the manifest comes in any case");
@@ -247,26 +246,21 @@ fn a_hub_that_is_full_says_so_and_goes_on_once_there_is_room() {
 }
 
 #[test]
-fn a_node_on_battery_sends_a_photo_though_nothing_else_waits() {
+fn a_node_on_battery_sends_what_is_left_of_a_photo_after_a_cut() {
     let mut world = World::new(23);
     let (hub, medic) = (world.node("hub"), world.node("medic-17"));
     world.link(medic, hub, FIELD);
     let story = Story::begin(&mut world, hub);
     world.tick_alone_us = 1_000_000;
     demand_agreement(&mut world, &[hub, medic], 30_000);
-    let power = PowerStatus {
-        state: PowerState::Battery,
-        policy: PowerPolicy::of(PowerState::Battery),
-        ..PowerStatus::default()
-    };
-    world.ask(medic, Command::Power(Box::new(power)));
+    world.run_on(medic, PowerState::Battery);
     let content = photo(300_000);
     let id = attach(&mut world, medic, story.mission, &content, &photo(4_000));
     while shown(&world, hub, story.mission, id).is_none() {
         world.run_for_ms(100);
     }
     world.part(&[hub], &[medic]);
-    // Long enough that nothing is under way any more: only the photo is left to send.
+    // Long enough that nothing is under way any more.
     world.run_for_ms(120_000);
     world.heal();
     let begun_ms = world.now_ms();

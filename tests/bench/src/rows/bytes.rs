@@ -109,7 +109,7 @@ pub(super) fn live(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> Re
     let idle_bps = idle_bytes_per_second(&net, bench.pick(Duration::from_secs(20), Duration::from_secs(6)));
 
     bar.set_message("20 edits are pushed");
-    let (pushed, floor_bytes) = twenty(bench, &net, &wide, 0, idle_bps)?;
+    let (pushed, floor_bytes) = twenty(bench, &net, &wide, idle_bps)?;
     let b0 = floor::b0(floor_bytes, 0.0);
     let two = measures[0]
         .row(Some(pushed / b0), conditions("20 edits in 20 of them, made by 20 clients at once; what the nodes say ten seconds later of what they hold is not in it"))
@@ -161,14 +161,14 @@ fn idle_bytes_per_second(net: &Net, watch: Duration) -> f64 {
 
 /// Makes twenty edits in twenty missions and waits until the other side has them. Gives wire bytes without keep-alives,
 /// and M.
-fn twenty(bench: &Bench, net: &Net, wide: &Wide, from: usize, idle_bps: f64) -> Result<(f64, u64)> {
+fn twenty(bench: &Bench, net: &Net, wide: &Wide, idle_bps: f64) -> Result<(f64, u64)> {
     let start = Instant::now();
     let before = net.wire_bytes();
     let mut crew = crate::crew::Crew::new(&bench.root, 20)?;
     let mut bodies = Vec::new();
     std::thread::scope(|scope| {
         let mut made = Vec::new();
-        for mission in wide.missions.iter().skip(from).step_by(wide.missions.len() / 20).take(20) {
+        for mission in wide.missions.iter().step_by(wide.missions.len() / 20).take(20) {
             let task = json!({"title": format!("Relieve crew at gate {}", crew.dice(90)), "priority": 2});
             let api = net.api(0);
             made.push(scope.spawn(move || api.post(&format!("/missions/{mission}/tasks"), &task)?.ok()));
