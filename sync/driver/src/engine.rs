@@ -370,8 +370,8 @@ impl Core {
             Said::Send { link, class, carriage, bytes } => {
                 step.out.push(Effect::Send { link, class, carriage, bytes });
             }
-            Said::Load { link, stream, wanted, bundle, raw_bytes } => {
-                let wanted = Wanted { stream, authors: wanted, bundle, raw_bytes };
+            Said::Load { link, stream, wanted, bundle, raw_bytes, span_bytes } => {
+                let wanted = Wanted { stream, authors: wanted, bundle, raw_bytes, span_bytes };
                 inputs.push_back(self.load_pack(step, link, &wanted)?);
             }
             Said::Unpack { link, pack } => inputs.push_back(Self::unpack(step, link, pack)?),

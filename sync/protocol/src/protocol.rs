@@ -95,6 +95,8 @@ pub enum Input {
         entries: Vec<Entry>,
         /// For each wanted author with `first > 1` in a chained stream: this node's own digest at `first - 1`.
         bases: Vec<(AuthorId, Digest)>,
+        /// Entries whose signatures travel in any case: where whoever gets them can cut in turn.
+        cuts: BTreeSet<(AuthorId, u64)>,
         /// How the payload is laid out.
         form: PackForm,
         /// The bodies of `entries`, packed.
@@ -187,6 +189,8 @@ pub enum Effect {
         bundle: bool,
         /// Bodies of about this many bytes are wanted, the oldest arrivals of all these authors first.
         raw_bytes: usize,
+        /// About one cut is wanted in so many bytes of bodies.
+        span_bytes: usize,
     },
     /// Unpack a pack; answer with [`Input::Unpacked`].
     Unpack {
@@ -386,9 +390,9 @@ impl Protocol {
             }
             Input::Frame { link, bytes } => self.frame(now, link, &bytes, &mut out),
             Input::Unpacked { link, pack, bodies, mine } => self.unpacked(link, &pack, bodies, mine, &mut out),
-            Input::Loaded { link, stream, entries, bases, form, payload } => {
-                let parcel = Loaded { stream, entries, bases, form, payload };
-                self.loaded(now, link, parcel, &mut out);
+            Input::Loaded { link, stream, entries, bases, cuts, form, payload } => {
+                let loaded = Loaded { stream, entries, bases, cuts, form, payload };
+                self.loaded(now, link, loaded, &mut out);
             }
             Input::NotYet { link, stream } => {
                 if let Some(state) = self.links.get_mut(&link) {

@@ -193,7 +193,8 @@ impl Core {
         stream: StreamId,
         wanted: &[(AuthorId, u64)],
     ) -> Result<Option<Pack>, StoreError> {
-        let load = Wanted { stream, authors: wanted.to_vec(), bundle: false, raw_bytes: PACK_RAW_BYTES / 4 };
+        let load =
+            Wanted { stream, authors: wanted.to_vec(), bundle: false, raw_bytes: PACK_RAW_BYTES / 4, span_bytes: 0 };
         let loaded = self.load_pack(step, NO_LINK, &load)?;
         let Input::Loaded { entries, bases, form, payload, .. } = loaded else { return Ok(None) };
         if entries.is_empty() {

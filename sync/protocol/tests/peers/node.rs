@@ -260,7 +260,7 @@ impl Node {
         });
         let bases = bases.collect();
         let payload = pack_raw(&entries);
-        Input::Loaded { link, stream, entries, bases, form: PackForm::Raw, payload }
+        Input::Loaded { link, stream, entries, bases, cuts: BTreeSet::new(), form: PackForm::Raw, payload }
     }
 
     fn unpack(&self, link: LinkId, mut pack: Pack) -> Input {
