@@ -86,13 +86,14 @@ impl Core {
     /// Changes go with all that they follow from, if that can be had within reason.
     fn choose(step: &Step<'_>, wanted: &Wanted, bundle: bool) -> Result<Chosen, StoreError> {
         let &Wanted { stream, raw_bytes, span_bytes, .. } = wanted;
-        let mut most = raw_bytes;
+        // Some of what is read stays behind.
+        let mut most = (raw_bytes * 3 / 2).min(PACK_RAW_BYTES);
         let furthest = (raw_bytes * READ_ON_TIMES).min(PACK_RAW_BYTES);
         while bundle && most <= furthest {
             let runs = step.store.runs(stream, &wanted.authors, most, PACK_ENTRIES_MAX)?;
             let whole = closure::whole(&runs, span_bytes);
             let read: usize = runs.iter().flatten().map(|entry| entry.body.len()).sum();
-            if whole.bytes > 0 && (whole.bytes >= raw_bytes / 2 || read < most) {
+            if whole.bytes > 0 && (whole.bytes >= raw_bytes * 2 / 3 || read < most) {
                 return Ok(Chosen::of(runs, &whole));
             }
             most *= 2;
