@@ -118,7 +118,7 @@ pub async fn start(dir: &DataDir, config: NodeConfig) -> Result<Running, StartEr
     let mut enrol_requests = None;
     let mut enrol_address = None;
     if authority.is_some() {
-        let (address, requests) = enrolment::serve(config.enrol_listen, &key, &membership)?;
+        let (address, requests) = enrolment::serve(config.enrol_listen, &key, &membership, transport.door())?;
         enrol_address = Some(address);
         enrol_requests = Some(requests);
     }

@@ -14,6 +14,8 @@ use quinn::{Connection, Endpoint, Incoming, VarInt};
 use rustls::pki_types::CertificateDer;
 use tokio::sync::{mpsc, watch};
 
+use crate::door::ids::Port;
+use crate::door::{Door, Opener};
 use crate::error::TransportError;
 use crate::identity::{DeviceKey, Membership, SERVER_NAME, certified_key, is_in_force};
 use crate::inbox::{self, End};
@@ -100,6 +102,7 @@ pub struct Transport {
 
 pub(crate) struct Shared {
     endpoint: Endpoint,
+    door: Arc<Door>,
     local: SocketAddr,
     pub(crate) me: DeviceId,
     profile: Option<LinkProfile>,
@@ -162,11 +165,13 @@ impl Transport {
         let mut server = quinn::ServerConfig::with_crypto(Arc::new(tls::peer_server(key, membership, floor_ms)?));
         server.max_incoming(256);
         server.validation_token_config(profile::no_tokens());
-        let endpoint = bind(server.clone(), config.listen)?;
+        let door = Arc::new(Door::default());
+        let endpoint = door.open(server.clone(), config.listen, key, Port::Peers)?;
         let local = endpoint.local_addr().map_err(|source| TransportError::Bind { address: config.listen, source })?;
         let (events, receiver) = mpsc::channel(LINK_EVENTS_MAX);
         let shared = Arc::new(Shared {
             endpoint,
+            door,
             local,
             me: key.device(),
             profile: config.profile,
@@ -225,6 +230,11 @@ impl Transport {
         if let Some(link) = self.links().remove(&link) {
             link.outbox.close(reason);
         }
+    }
+
+    /// What keeps the ports of this node.
+    pub fn door(&self) -> &Arc<Door> {
+        &self.shared.door
     }
 
     /// Where peers reach this endpoint.
@@ -309,7 +319,10 @@ impl Transport {
         client.transport_config(self.settings(profile, Side::Dials, address));
         let connecting =
             self.shared.endpoint.connect_with(client, address, SERVER_NAME).map_err(|error| error.to_string())?;
-        connecting.await.map_err(|error| error.to_string())
+        connecting.await.map_err(|error| {
+            self.door().ended(address, Opener::Here, &error);
+            error.to_string()
+        })
     }
 
     fn settings(&self, profile: Option<LinkProfile>, side: Side, address: SocketAddr) -> Arc<quinn::TransportConfig> {
@@ -330,7 +343,10 @@ impl Transport {
     pub(crate) fn enter(&self, connection: Connection, outgoing: bool) -> Result<Entered, NotEntered> {
         let now = tls::floored_time(self.shared.clock_floor_ms);
         let Some(device) = proved_device(&connection, now) else {
-            self.shared.tickets.forget(connection.remote_address());
+            let address = connection.remote_address();
+            self.shared.tickets.forget(address);
+            let opener = if outgoing { Opener::Here } else { Opener::There };
+            self.door().untrusted(address, opener, "no certificate in force");
             connection.close(VarInt::from_u32(Bye::BadCredential as u32), b"no certificate in force");
             return Err(NotEntered::Unproved);
         };
@@ -355,8 +371,14 @@ impl Transport {
         if self.events().send(LinkEvent::Up { link, device, address, outgoing }).await.is_err() {
             return "the node stops".to_owned();
         }
+        self.door().meets(address);
         tokio::spawn(pulse::watch(self.clone(), connection.clone(), link, pulse, knobs));
-        let End { reason, partials } = inbox::receive(self.clone(), connection, link).await;
+        let End { reason, partials } = inbox::receive(self.clone(), connection.clone(), link).await;
+        self.door().parts(address);
+        if let Some(error) = connection.close_reason() {
+            // An end that dialled may hear only now that it is not trusted.
+            self.door().ended(address, if outgoing { Opener::Here } else { Opener::There }, &error);
+        }
         self.links().remove(&link);
         self.news();
         self.events().send(LinkEvent::Down { link, reason: reason.clone(), partials }).await.ok();
@@ -392,13 +414,6 @@ fn make_way(links: &mut BTreeMap<LinkId, Link>, device: DeviceId) {
     }
 }
 
-pub(crate) fn bind(server: quinn::ServerConfig, address: SocketAddr) -> Result<Endpoint, TransportError> {
-    Endpoint::server(server, address).map_err(|source| match source.kind() {
-        std::io::ErrorKind::AddrInUse => TransportError::PortInUse { address },
-        _ => TransportError::Bind { address, source },
-    })
-}
-
 async fn accept(transport: Transport) {
     while let Some(incoming) = transport.shared.endpoint.accept().await {
         if transport.shared.endpoint.open_connections() > LINKS_MAX {
@@ -422,6 +437,7 @@ async fn welcome(transport: Transport, incoming: Incoming) {
     if connection.peer_identity().is_none() {
         established.await;
         if let Some(error) = connection.close_reason() {
+            transport.door().ended(address, Opener::There, &error);
             return tracing::debug!(%address, %error, "a connection was refused");
         }
     }

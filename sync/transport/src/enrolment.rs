@@ -16,9 +16,11 @@ use quinn::{Connection, Endpoint, Incoming};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use crate::door::Door;
+use crate::door::ids::Port;
 use crate::error::{EnrolError, TransportError};
 use crate::identity::{DeviceKey, Membership, SERVER_NAME};
-use crate::{endpoint, profile, tls};
+use crate::{profile, tls};
 
 const ALPN: &[u8] = b"holdfast-enrol/1";
 const PREFIX: &str = "hfi1.";
@@ -120,11 +122,12 @@ pub fn serve(
     listen: SocketAddr,
     key: &DeviceKey,
     membership: &Membership,
+    door: &Arc<Door>,
 ) -> Result<(SocketAddr, mpsc::Receiver<EnrolRequest>), TransportError> {
     let crypto = tls::enrol_server(key, membership, ALPN)?;
     let mut server = quinn::ServerConfig::with_crypto(Arc::new(crypto));
     server.transport_config(profile::enrolment());
-    let endpoint = endpoint::bind(server, listen)?;
+    let endpoint = door.open(server, listen, key, Port::Newcomers)?;
     let address = endpoint.local_addr().map_err(|source| TransportError::Bind { address: listen, source })?;
     let (requests, receiver) = mpsc::channel(ENROLS_WAITING_MAX);
     tokio::spawn(keep_door(endpoint, requests));

@@ -75,11 +75,22 @@ async fn read_datagrams(transport: Transport, connection: Connection, link: Link
     let events: mpsc::Sender<LinkEvent> = transport.events();
     while let Ok(bytes) = connection.read_datagram().await {
         // An empty one is a beacon; quinn has acknowledged it already.
-        if bytes.is_empty() || bytes.len() > DATAGRAM_BYTES_MAX {
+        if bytes.is_empty() {
             continue;
+        }
+        if bytes.len() > DATAGRAM_BYTES_MAX {
+            return over_limit(&transport, &connection, link, bytes.len());
         }
         if events.send(LinkEvent::Frame { link, bytes: bytes.to_vec() }).await.is_err() {
             return;
         }
     }
+}
+
+/// Ends a connection whose peer sent, or announced, more at once than it may.
+fn over_limit(transport: &Transport, connection: &Connection, link: LinkId, bytes: usize) {
+    transport.door().over_limit();
+    let address = connection.remote_address();
+    tracing::warn!(link = link.0, %address, bytes, "a peer sent more at once than it may; its link is closed");
+    connection.close(VarInt::from_u32(Bye::BadFrame as u32), b"over the limit");
 }

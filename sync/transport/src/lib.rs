@@ -4,6 +4,7 @@
 
 pub mod beacon;
 pub mod controller;
+pub mod door;
 pub mod endpoint;
 pub mod enrolment;
 pub mod error;

@@ -1,8 +1,10 @@
 //! Enrolment: one token, one device; no false hub; no second use.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use holdfast_domain::identity::DeviceRole;
+use holdfast_transport::door::Door;
 use holdfast_transport::enrolment::{EnrolGrant, EnrolRefusal, Token, enrol, serve};
 use holdfast_transport::error::EnrolError;
 
@@ -13,7 +15,7 @@ const SECRET: [u8; 16] = [7; 16];
 /// A door whose keeper knows one secret, good once.
 fn door(org: &Org) -> SocketAddr {
     let (key, membership) = org.member("hub");
-    let (address, mut requests) = serve(local(), &key, &membership).expect("a door");
+    let (address, mut requests) = serve(local(), &key, &membership, &Arc::new(Door::default())).expect("a door");
     let authority = org.authority.clone();
     tokio::spawn(async move {
         let mut used = false;
