@@ -65,16 +65,18 @@ fn turned_away(status: &Value) {
                 ("handshakes_other_org", "handshakes with another org"),
                 ("handshakes_untrusted", "handshakes without a good certificate"),
                 ("links_over_limit", "links that brought more at once than they may"),
+                ("links_silent", "links of peers that never said a whole word"),
             ][..],
         ),
         (
-            "closed",
+            "refused",
             &status["counters"],
             &[
                 ("other_org", "sessions of another org"),
                 ("bad_credential", "sessions whose credential is not good"),
                 ("bad_frame", "sessions that sent what is no frame"),
                 ("bad_signature", "sessions that sent what nobody signed"),
+                ("parcels_refused", "parcels that are damaged, forged or another org's"),
             ][..],
         ),
     ] {

@@ -137,6 +137,7 @@ fn turned_away(out: &mut String, counts: TurnedAway) {
         handshakes_other_org,
         handshakes_untrusted,
         links_over_limit,
+        links_silent,
     } = counts;
     for (name, help, count) in [
         ("datagrams_not_quic", "Datagrams that are no QUIC.", datagrams_not_quic),
@@ -145,6 +146,7 @@ fn turned_away(out: &mut String, counts: TurnedAway) {
         ("handshakes_other_org", "Handshakes with devices of another org.", handshakes_other_org),
         ("handshakes_untrusted", "Handshakes without trust for another reason.", handshakes_untrusted),
         ("links_over_limit", "Links closed since the peer sent more at once than it may.", links_over_limit),
+        ("links_silent", "Links closed since the peer never said a whole frame.", links_silent),
     ] {
         writeln!(out, "# HELP holdfast_{name}_total {help}\n# TYPE holdfast_{name}_total counter").ok();
         writeln!(out, "holdfast_{name}_total {count}").ok();

@@ -147,6 +147,8 @@ pub struct TurnedAway {
     pub handshakes_untrusted: u64,
     /// Links closed since the peer sent a datagram or announced a frame over the limit.
     pub links_over_limit: u64,
+    /// Links closed since the peer never said a whole frame and others wanted its place.
+    pub links_silent: u64,
 }
 
 /// An author with two histories in one stream.

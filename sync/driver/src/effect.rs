@@ -111,6 +111,18 @@ pub enum Notice {
         /// What it did.
         reason: Bye,
     },
+    /// A parcel was turned away as a whole.
+    ParcelRefused {
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// Runs of entries in a parcel were left out.
+    ParcelRunsRefused {
+        /// How many.
+        runs: usize,
+        /// What is wrong with the first.
+        fault: String,
+    },
     /// This node was behind a floor: it goes on from there without the entries before, which a command post keeps.
     Reset {
         /// The stream.

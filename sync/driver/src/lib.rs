@@ -24,6 +24,7 @@ mod documents;
 mod gesture;
 mod holders;
 mod memory;
+mod notices;
 mod packs;
 mod peers;
 mod reach;

@@ -24,10 +24,11 @@ use crate::blobs::BlobConfig;
 use crate::clock::SystemClock;
 use crate::config::{BadSetting, NodeConfig};
 use crate::data_dir::DataDir;
-use crate::effect::{Effect, Notice, Reply};
+use crate::effect::{Effect, Reply};
 use crate::engine::{Engine, EngineConfig};
 use crate::event::{Command, Event, Ticket};
 use crate::handle::{Handle, Readers, Request};
+use crate::notices::Notices;
 use crate::offline::parcel_reader;
 use crate::reach;
 use crate::retention::Retention;
@@ -148,6 +149,7 @@ pub async fn start(dir: &DataDir, config: NodeConfig) -> Result<Running, StartEr
         peer_advertise: config.peer_advertise,
         told_addresses: None,
         crowd: 0,
+        told: Notices::default(),
     };
     let engine = tokio::spawn(node.run(links, requests, enrol_requests, stopped));
     Ok(Running { handle, peer_address, enrol_address, stop: Some(stop), engine })
@@ -229,6 +231,7 @@ struct Loop {
     told_addresses: Option<std::time::Instant>,
     /// Commands in the last step.
     crowd: usize,
+    told: Notices,
 }
 
 /// So many commands in one step are a crowd: more of it is on its way.
@@ -347,7 +350,7 @@ impl Loop {
             Effect::Changed(rev) => {
                 self.changed.send_replace(rev);
             }
-            Effect::Notice(notice) => log(&notice),
+            Effect::Notice(notice) => self.told.tell(std::time::Instant::now(), &notice),
             Effect::Fatal(fault) => {
                 tracing::error!(fault, "the store cannot be read any more; the node stops");
                 return Err(fault);
@@ -400,36 +403,6 @@ fn link_event(event: LinkEvent) -> Event {
         LinkEvent::Down { link, reason, partials } => {
             tracing::info!(link = link.0, reason, "disconnected");
             Event::Down { link, partials }
-        }
-    }
-}
-
-pub(crate) fn log(notice: &Notice) {
-    match notice {
-        Notice::Fork { stream, author, seq } => {
-            tracing::error!(%stream, %author, seq, "an author wrote two histories: was its disk cloned? The stream is frozen");
-        }
-        Notice::EpochRaised { epoch } => {
-            tracing::warn!(
-                epoch,
-                "this node's own history turned up elsewhere: it writes as a fresh author from now on"
-            );
-        }
-        Notice::Quarantined { stream, author } => {
-            tracing::warn!(%stream, %author, "an entry was kept aside: its author may not write it");
-        }
-        Notice::PeerRefused { device, reason } => {
-            let device = device.map(|device| device.to_string());
-            tracing::warn!(device, reason = reason.as_str(), "a peer was turned away");
-        }
-        Notice::Reset { stream, entries } => {
-            tracing::warn!(%stream, entries, "this node was behind: it goes on without older entries, which the command post keeps");
-        }
-        Notice::Turned { stream, generation, late } => {
-            tracing::info!(%stream, generation, late, "a document goes on in another generation");
-        }
-        Notice::CommitFailed(fault) => {
-            tracing::error!(fault, "nothing was saved in this step; free space or check the disk");
         }
     }
 }

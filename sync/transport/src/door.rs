@@ -2,7 +2,7 @@
 
 pub(crate) mod ids;
 pub(crate) mod socket;
-mod told;
+pub mod told;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -30,8 +30,10 @@ pub struct Door {
     other_org: AtomicU64,
     untrusted: AtomicU64,
     over_limit: AtomicU64,
-    datagrams_told: Mutex<Told>,
-    handshakes_told: Mutex<Told>,
+    silent: AtomicU64,
+    datagrams_told: Mutex<Told<IpAddr>>,
+    handshakes_told: Mutex<Told<IpAddr>>,
+    links_told: Mutex<Told<(IpAddr, Misuse)>>,
     familiar: Mutex<BTreeMap<SocketAddr, usize>>,
 }
 
@@ -40,6 +42,15 @@ pub struct Door {
 pub(crate) enum Opener {
     Here,
     There,
+}
+
+/// What a peer does with its link that ends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Misuse {
+    /// It sends, or announces, more at once than it may.
+    OverLimit,
+    /// It never says a whole frame, and others want its place.
+    Silent,
 }
 
 /// Why a handshake came to nothing, where trust is the reason.
@@ -92,6 +103,7 @@ impl Door {
             handshakes_other_org: read(&self.other_org),
             handshakes_untrusted: read(&self.untrusted),
             links_over_limit: read(&self.over_limit),
+            links_silent: read(&self.silent),
         }
     }
 
@@ -124,7 +136,7 @@ impl Door {
         if fault == Unfit::ToNobody && self.familiar().contains_key(&source) {
             return;
         }
-        match tell(&self.datagrams_told, source.ip()) {
+        match tell(&self.datagrams_told, source.ip().to_canonical()) {
             Say::Nothing => {}
             Say::More => tracing::warn!(
                 "unfit datagrams come from more addresses than are named here, maybe forged ones; they are only counted for \
@@ -162,7 +174,7 @@ impl Door {
 
     fn other_org(&self, address: SocketAddr, opener: Opener) {
         self.other_org.fetch_add(1, Ordering::Relaxed);
-        match (tell(&self.handshakes_told, address.ip()), opener) {
+        match (tell(&self.handshakes_told, address.ip().to_canonical()), opener) {
             (Say::Nothing, _) => {}
             (Say::More, _) => more_handshakes(),
             (Say::All, Opener::Here) => tracing::warn!(
@@ -181,7 +193,7 @@ impl Door {
     /// The other end shows no certificate that is good now, or finds none here.
     pub(crate) fn untrusted(&self, address: SocketAddr, opener: Opener, fault: &str) {
         self.untrusted.fetch_add(1, Ordering::Relaxed);
-        match tell(&self.handshakes_told, address.ip()) {
+        match tell(&self.handshakes_told, address.ip().to_canonical()) {
             Say::Nothing => {}
             Say::More => more_handshakes(),
             Say::All => tracing::warn!(
@@ -192,9 +204,25 @@ impl Door {
         }
     }
 
-    /// A peer sent more at once than it may, and its link is closed.
-    pub(crate) fn over_limit(&self) {
-        self.over_limit.fetch_add(1, Ordering::Relaxed);
+    /// A link is closed for what its peer, whose device is proved, does with it.
+    pub(crate) fn misused(&self, address: SocketAddr, misuse: Misuse) {
+        let count = match misuse {
+            Misuse::OverLimit => &self.over_limit,
+            Misuse::Silent => &self.silent,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        match (tell(&self.links_told, (address.ip().to_canonical(), misuse)), misuse) {
+            (Say::Nothing, _) => {}
+            (Say::More, _) => tracing::warn!("more peers misuse their links than are named here (see `status`)"),
+            (Say::All, Misuse::OverLimit) => tracing::warn!(
+                %address,
+                "a peer sent more at once than it may; its link is closed. Look at that device, or update it"
+            ),
+            (Say::All, Misuse::Silent) => tracing::warn!(
+                %address,
+                "a peer that never said a whole word lost its place to others. If it goes on, look at that device"
+            ),
+        }
     }
 
     fn familiar(&self) -> MutexGuard<'_, BTreeMap<SocketAddr, usize>> {
@@ -209,8 +237,8 @@ fn more_handshakes() {
     );
 }
 
-fn tell(told: &Mutex<Told>, address: IpAddr) -> Say {
-    told.lock().unwrap_or_else(PoisonError::into_inner).tell(Instant::now(), address)
+fn tell<K: Ord>(told: &Mutex<Told<K>>, culprit: K) -> Say {
+    told.lock().unwrap_or_else(PoisonError::into_inner).tell(Instant::now(), culprit)
 }
 
 fn distrust(error: &ConnectionError) -> Option<Distrust> {

@@ -15,7 +15,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::{mpsc, watch};
 
 use crate::door::ids::Port;
-use crate::door::{Door, Opener};
+use crate::door::{Door, Misuse, Opener};
 use crate::error::TransportError;
 use crate::identity::{DeviceKey, Membership, SERVER_NAME, certified_key, is_in_force};
 use crate::inbox::{self, End};
@@ -358,7 +358,7 @@ impl Transport {
         let pulse = Arc::new(Pulse::default());
         let outbox = Outbox::new(connection.clone(), Arc::clone(&pulse));
         let mut links = self.links();
-        make_way(&mut links, device);
+        make_way(&mut links, device, self.door());
         links.insert(link, Link { device, outbox, has_spoken: false });
         Ok(Entered { device, link, connection, pulse, outgoing })
     }
@@ -388,7 +388,7 @@ impl Transport {
 
 /// Ends what stands in the way of a fresh connection with a device: those on which it is not heard any more, and the oldest
 /// of too many that never said anything. The others must show that they are still good.
-fn make_way(links: &mut BTreeMap<LinkId, Link>, device: DeviceId) {
+fn make_way(links: &mut BTreeMap<LinkId, Link>, device: DeviceId, door: &Door) {
     links.retain(|_, link| {
         let stalled = link.device == device && link.outbox.pulse.is_stalled();
         if stalled {
@@ -408,6 +408,7 @@ fn make_way(links: &mut BTreeMap<LinkId, Link>, device: DeviceId) {
         // Link numbers rise, so the oldest come first.
         for id in crowd.iter().take((crowd.len() + 1).saturating_sub(places)) {
             if let Some(link) = links.remove(id) {
+                door.misused(link.outbox.connection.remote_address(), Misuse::Silent);
                 link.outbox.close(Bye::Slow);
             }
         }

@@ -6,6 +6,7 @@ use quinn::{Connection, RecvStream, VarInt};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::door::Misuse;
 use crate::endpoint::{LinkEvent, Transport};
 
 /// A shorter beginning of a frame is not worth the trouble: its fields would hardly be whole.
@@ -89,8 +90,7 @@ async fn read_datagrams(transport: Transport, connection: Connection, link: Link
 
 /// Ends a connection whose peer sent, or announced, more at once than it may.
 fn over_limit(transport: &Transport, connection: &Connection, link: LinkId, bytes: usize) {
-    transport.door().over_limit();
-    let address = connection.remote_address();
-    tracing::warn!(link = link.0, %address, bytes, "a peer sent more at once than it may; its link is closed");
+    tracing::debug!(link = link.0, bytes, "more at once than a peer may send");
+    transport.door().misused(connection.remote_address(), Misuse::OverLimit);
     connection.close(VarInt::from_u32(Bye::BadFrame as u32), b"over the limit");
 }

@@ -1,46 +1,50 @@
-//! What people were told of already: once per address in a while, and never more lines than there are places.
+//! What people were told of already: once per culprit in a while, and never more lines than there are places.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// After so long an address is worth a line again.
+/// After so long a culprit is worth a line again.
 const QUIET: Duration = Duration::from_mins(10);
-/// Addresses remembered. A sender can forge as many as it likes; this is the most lines it gets in the quiet time, with
+/// Culprits remembered. A sender can forge as many as it likes; this is the most lines it gets in the quiet time, with
 /// one more that says so.
 const PLACES: usize = 64;
 
-/// What is to be said of an address.
+/// What is to be said of a culprit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Say {
+pub enum Say {
     /// All of it.
     All,
-    /// That there are more addresses than are named.
+    /// That there are more than are named.
     More,
     /// Nothing: it was said.
     Nothing,
 }
 
-/// Who was told of, and when.
-#[derive(Debug, Default)]
-pub(crate) struct Told {
-    at: BTreeMap<IpAddr, Instant>,
+/// Who was told of, and when. `K` names the culprit and, where that matters, the deed.
+#[derive(Debug)]
+pub struct Told<K> {
+    at: BTreeMap<K, Instant>,
     more_at: Option<Instant>,
 }
 
-impl Told {
-    pub(crate) fn tell(&mut self, now: Instant, address: IpAddr) -> Say {
+impl<K> Default for Told<K> {
+    fn default() -> Self {
+        Self { at: BTreeMap::new(), more_at: None }
+    }
+}
+
+impl<K: Ord> Told<K> {
+    /// Whether a line is due. `now` must not fall.
+    pub fn tell(&mut self, now: Instant, culprit: K) -> Say {
         let is_fresh = |at: &Instant| now.saturating_duration_since(*at) < QUIET;
-        // A sender behind both protocols is one sender.
-        let address = address.to_canonical();
-        if self.at.get(&address).is_some_and(is_fresh) {
+        if self.at.get(&culprit).is_some_and(is_fresh) {
             return Say::Nothing;
         }
         if self.at.len() >= PLACES {
             self.at.retain(|_, at| is_fresh(at));
         }
         if self.at.len() < PLACES {
-            self.at.insert(address, now);
+            self.at.insert(culprit, now);
             return Say::All;
         }
         if self.more_at.as_ref().is_some_and(is_fresh) {
@@ -53,6 +57,8 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     fn address(number: u32) -> IpAddr {
@@ -64,7 +70,6 @@ mod tests {
         let (mut told, start) = (Told::default(), Instant::now());
         assert_eq!(told.tell(start, address(1)), Say::All);
         assert_eq!(told.tell(start + QUIET / 2, address(1)), Say::Nothing);
-        assert_eq!(told.tell(start + QUIET / 2, "::ffff:0.0.0.1".parse().expect("an address")), Say::Nothing);
         assert_eq!(told.tell(start + QUIET, address(1)), Say::All);
     }
 
