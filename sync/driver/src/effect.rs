@@ -111,6 +111,11 @@ pub enum Notice {
         /// What it did.
         reason: Bye,
     },
+    /// A device claims again and again to hold what this node never wrote, and shows nothing.
+    PeerDoubted {
+        /// The device.
+        device: DeviceId,
+    },
     /// A parcel was turned away as a whole.
     ParcelRefused {
         /// What is wrong with it.

@@ -12,6 +12,7 @@ use crate::effect::Notice;
 #[derive(Debug, Default)]
 pub(crate) struct Notices {
     refused: Told<(Option<DeviceId>, Bye)>,
+    doubted: Told<DeviceId>,
 }
 
 impl Notices {
@@ -19,11 +20,12 @@ impl Notices {
     pub(crate) fn tell(&mut self, now: Instant, notice: &Notice) {
         let say = match notice {
             Notice::PeerRefused { device, reason } => self.refused.tell(now, (*device, *reason)),
+            Notice::PeerDoubted { device } => self.doubted.tell(now, *device),
             _ => Say::All,
         };
         match say {
             Say::All => log(notice),
-            Say::More => tracing::warn!("more peers are turned away than are named here (see `status`)"),
+            Say::More => tracing::warn!("more peers are turned away or doubted than are named here (see `status`)"),
             Say::Nothing => {}
         }
     }
@@ -50,6 +52,9 @@ pub(crate) fn log(notice: &Notice) {
                 reason = reason.as_str(),
                 "a peer was turned away; nothing of what it sent last was taken. If it goes on, look at that device"
             );
+        }
+        Notice::PeerDoubted { device } => {
+            tracing::warn!(%device, "a peer claims to hold what this node never wrote, and shows nothing; it is not believed. Look at that device");
         }
         Notice::ParcelRefused { fault } => {
             tracing::warn!(fault, "a parcel was turned away; nothing of it was taken");
