@@ -19,6 +19,7 @@ mod authoring;
 pub mod authority;
 pub mod blobs;
 mod clock;
+mod crowd;
 mod doctor;
 mod documents;
 mod gesture;

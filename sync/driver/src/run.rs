@@ -23,6 +23,7 @@ use crate::authority::Enrolled;
 use crate::blobs::BlobConfig;
 use crate::clock::SystemClock;
 use crate::config::{BadSetting, NodeConfig};
+use crate::crowd::Crowd;
 use crate::data_dir::DataDir;
 use crate::effect::{Effect, Reply};
 use crate::engine::{Engine, EngineConfig};
@@ -148,7 +149,7 @@ pub async fn start(dir: &DataDir, config: NodeConfig) -> Result<Running, StartEr
         peer_hint: config.peer_advertise.clone().unwrap_or_else(|| peer_address.to_string()),
         peer_advertise: config.peer_advertise,
         told_addresses: None,
-        crowd: 0,
+        crowd: Crowd::default(),
         told: Notices::default(),
     };
     let engine = tokio::spawn(node.run(links, requests, enrol_requests, stopped));
@@ -229,16 +230,9 @@ struct Loop {
     /// `host:port` that the settings give to others.
     peer_advertise: Option<String>,
     told_addresses: Option<std::time::Instant>,
-    /// Commands in the last step.
-    crowd: usize,
+    crowd: Crowd,
     told: Notices,
 }
-
-/// So many commands in one step are a crowd: more of it is on its way.
-const CROWD_MIN: usize = 8;
-/// A crowd is waited for so long at most, and only while one follows the other within the pause.
-const GATHER_MAX: Duration = Duration::from_millis(15);
-const GATHER_PAUSE: Duration = Duration::from_millis(2);
 
 /// How often it is looked whether this node is reached elsewhere than before.
 const TELL_ADDRESSES_EVERY: Duration = Duration::from_secs(5);
@@ -274,10 +268,11 @@ impl Loop {
                     break;
                 }
             }
-            if self.crowd >= CROWD_MIN {
-                self.gather(&mut requests, &mut events).await;
+            let room = STEP_EVENTS_MAX.saturating_sub(events.len());
+            for request in self.crowd.gather(&mut requests, room).await {
+                events.push(self.request(request));
             }
-            self.crowd = events.iter().filter(|event| matches!(event, Event::Command(..))).count();
+            self.crowd.was(events.iter().filter(|event| matches!(event, Event::Command(..))).count());
             if matches!(events.as_slice(), [Event::Tick, ..]) {
                 events.extend(self.reachable());
             }
@@ -289,16 +284,6 @@ impl Loop {
         }
         self.transport.shutdown().await;
         Ok(())
-    }
-
-    /// Waits a moment for others of a crowd, so that they share one fsync: flash wears out by the number of them.
-    async fn gather(&mut self, requests: &mut mpsc::Receiver<Request>, events: &mut Vec<Event>) {
-        let until = tokio::time::Instant::now() + GATHER_MAX;
-        while events.len() < STEP_EVENTS_MAX {
-            let next = tokio::time::timeout_at(until, tokio::time::timeout(GATHER_PAUSE, requests.recv()));
-            let Ok(Ok(Some(request))) = next.await else { break };
-            events.push(self.request(request));
-        }
     }
 
     /// Where this node is reached, now and then: interfaces come and go.
