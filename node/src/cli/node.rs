@@ -64,6 +64,7 @@ fn turned_away(status: &Value) {
                 ("datagrams_to_nobody", "datagrams for connections that never were"),
                 ("handshakes_other_org", "handshakes with another org"),
                 ("handshakes_untrusted", "handshakes without a good certificate"),
+                ("handshakes_unfinished", "handshakes that others did not finish"),
                 ("links_over_limit", "links that brought more at once than they may"),
                 ("links_silent", "links of peers that never said a whole word"),
             ][..],

@@ -136,6 +136,7 @@ fn turned_away(out: &mut String, counts: TurnedAway) {
         datagrams_to_nobody,
         handshakes_other_org,
         handshakes_untrusted,
+        handshakes_unfinished,
         links_over_limit,
         links_silent,
     } = counts;
@@ -145,6 +146,7 @@ fn turned_away(out: &mut String, counts: TurnedAway) {
         ("datagrams_to_nobody", "Datagrams for connections that this node never had.", datagrams_to_nobody),
         ("handshakes_other_org", "Handshakes with devices of another org.", handshakes_other_org),
         ("handshakes_untrusted", "Handshakes without trust for another reason.", handshakes_untrusted),
+        ("handshakes_unfinished", "Handshakes begun by others and given up.", handshakes_unfinished),
         ("links_over_limit", "Links closed since the peer sent more at once than it may.", links_over_limit),
         ("links_silent", "Links closed since the peer never said a whole frame.", links_silent),
     ] {

@@ -145,6 +145,8 @@ pub struct TurnedAway {
     /// Handshakes that came to nothing since the two ends do not trust each other's certificates for another reason, such
     /// as their time.
     pub handshakes_untrusted: u64,
+    /// Handshakes that others began and did not finish in two minutes, or before others wanted their place.
+    pub handshakes_unfinished: u64,
     /// Links closed since the peer sent a datagram or announced a frame over the limit.
     pub links_over_limit: u64,
     /// Links closed since the peer never said a whole frame and others wanted its place.

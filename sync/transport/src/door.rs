@@ -29,6 +29,7 @@ pub struct Door {
     to_nobody: AtomicU64,
     other_org: AtomicU64,
     untrusted: AtomicU64,
+    unfinished: AtomicU64,
     over_limit: AtomicU64,
     silent: AtomicU64,
     datagrams_told: Mutex<Told<IpAddr>>,
@@ -102,6 +103,7 @@ impl Door {
             datagrams_to_nobody: read(&self.to_nobody),
             handshakes_other_org: read(&self.other_org),
             handshakes_untrusted: read(&self.untrusted),
+            handshakes_unfinished: read(&self.unfinished),
             links_over_limit: read(&self.over_limit),
             links_silent: read(&self.silent),
         }
@@ -204,6 +206,20 @@ impl Door {
         }
     }
 
+    /// A handshake that somebody began took too long, or lost its place to others.
+    pub(crate) fn unfinished(&self, address: SocketAddr) {
+        self.unfinished.fetch_add(1, Ordering::Relaxed);
+        match tell(&self.handshakes_told, address.ip().to_canonical()) {
+            Say::Nothing => {}
+            Say::More => more_handshakes(),
+            Say::All => tracing::warn!(
+                %address,
+                "a handshake that somebody began was given up: it took too long, or others wanted its place. If it goes on \
+                 while links there are good, keep that address out"
+            ),
+        }
+    }
+
     /// A link is closed for what its peer, whose device is proved, does with it.
     pub(crate) fn misused(&self, address: SocketAddr, misuse: Misuse) {
         let count = match misuse {
@@ -232,7 +248,7 @@ impl Door {
 
 fn more_handshakes() {
     tracing::warn!(
-        "devices of other orgs, or without a good certificate, dial from more addresses than are named here; they are only \
+        "devices of other orgs, without a good certificate, or that finish no handshake dial from more addresses than are named here; they are only \
          counted for the next minutes (see `status`)"
     );
 }

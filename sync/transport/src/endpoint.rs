@@ -14,6 +14,7 @@ use quinn::{Connection, Endpoint, Incoming, VarInt};
 use rustls::pki_types::CertificateDer;
 use tokio::sync::{mpsc, watch};
 
+use crate::arrivals::{Arrivals, HANDSHAKE_MAX};
 use crate::door::ids::Port;
 use crate::door::{Door, Misuse, Opener};
 use crate::error::TransportError;
@@ -103,6 +104,7 @@ pub struct Transport {
 pub(crate) struct Shared {
     endpoint: Endpoint,
     door: Arc<Door>,
+    arrivals: Arrivals<Connection>,
     local: SocketAddr,
     pub(crate) me: DeviceId,
     profile: Option<LinkProfile>,
@@ -172,6 +174,7 @@ impl Transport {
         let shared = Arc::new(Shared {
             endpoint,
             door,
+            arrivals: Arrivals::default(),
             local,
             me: key.device(),
             profile: config.profile,
@@ -339,6 +342,12 @@ impl Transport {
         self.shared.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Ends a handshake that takes too long, or whose place is wanted.
+    fn give_up(&self, arrival: &Connection) {
+        self.door().unfinished(arrival.remote_address());
+        arrival.close(VarInt::from_u32(Bye::Slow as u32), b"no handshake");
+    }
+
     /// Takes a proved connection into use.
     pub(crate) fn enter(&self, connection: Connection, outgoing: bool) -> Result<Entered, NotEntered> {
         let now = tls::floored_time(self.shared.clock_floor_ms);
@@ -416,10 +425,21 @@ fn make_way(links: &mut BTreeMap<LinkId, Link>, device: DeviceId, door: &Door) {
 }
 
 async fn accept(transport: Transport) {
-    while let Some(incoming) = transport.shared.endpoint.accept().await {
-        if transport.shared.endpoint.open_connections() > LINKS_MAX {
-            incoming.refuse();
+    let Shared { endpoint, arrivals, .. } = &*transport.shared;
+    while let Some(incoming) = endpoint.accept().await {
+        if arrivals.are_many() && !incoming.remote_address_validated() {
+            // Whoever is there comes again and says where it is. One whose address is not proved may always be asked.
+            incoming.retry().ok();
             continue;
+        }
+        if endpoint.open_connections() > LINKS_MAX {
+            match arrivals.oldest() {
+                Some(oldest) => transport.give_up(&oldest),
+                None => {
+                    incoming.refuse();
+                    continue;
+                }
+            }
         }
         tokio::spawn(welcome(transport.clone(), incoming));
     }
@@ -436,7 +456,12 @@ async fn welcome(transport: Transport, incoming: Incoming) {
     let Ok((connection, established)) = connecting.into_0rtt() else { return };
     // A session that is resumed proves the device in its first packet; a fresh one at the end of the handshake.
     if connection.peer_identity().is_none() {
-        established.await;
+        let (place, oldest) = transport.shared.arrivals.begin(connection.clone());
+        oldest.iter().for_each(|oldest| transport.give_up(oldest));
+        if tokio::time::timeout(HANDSHAKE_MAX, established).await.is_err() {
+            transport.give_up(&connection);
+        }
+        transport.shared.arrivals.end(place);
         if let Some(error) = connection.close_reason() {
             transport.door().ended(address, Opener::There, &error);
             return tracing::debug!(%address, %error, "a connection was refused");

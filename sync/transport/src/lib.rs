@@ -15,6 +15,7 @@ pub mod profile;
 pub mod steering;
 pub mod tls;
 
+mod arrivals;
 mod discovery;
 mod inbox;
 mod link;

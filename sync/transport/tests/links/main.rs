@@ -5,6 +5,7 @@ mod crowd;
 mod cut;
 mod enrolled;
 mod garbage_on_the_port;
+mod half_open;
 mod members;
 mod met_before;
 mod of_another_org;
