@@ -8,7 +8,6 @@ mod garbage_on_the_port;
 mod half_open;
 mod members;
 mod met_before;
-mod of_another_org;
 mod restarted;
 mod stranger;
 mod turned_away;
