@@ -43,27 +43,74 @@ pub(crate) fn unfit(datagram: &[u8], ids: &IdKey) -> Option<Unfit> {
     if first & 0x40 == 0 {
         return Some(Unfit::NotQuic);
     }
-    let (version, to) = if first & 0x80 == 0 {
+    if first & 0x80 == 0 {
         let to = rest.get(..ID_BYTES).filter(|_| datagram.len() >= SHORT_BYTES_MIN);
-        (None, to)
-    } else {
-        let version = rest.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
-        (version, version.and_then(|_| long_id(&rest[4..])))
-    };
-    match (version, to) {
-        (Some(version), _) if version > VERSION && datagram.len() >= FIRST_BYTES_MIN => Some(Unfit::OtherVersion),
-        (Some(version), _) if version > VERSION => Some(Unfit::NotQuic),
-        (_, None) => Some(Unfit::NotQuic),
-        // An id of the dialler's choice is in what it sends before it has heard ours: Initial and 0-RTT.
-        (Some(VERSION), Some(_)) if first & 0x30 < 0x20 => None,
-        (_, Some(to)) => (!ids.is_own(to)).then_some(Unfit::ToNobody),
+        return to.map_or(Some(Unfit::NotQuic), |to| (!ids.is_own(to)).then_some(Unfit::ToNobody));
+    }
+    let Some((version, rest)) = rest.split_first_chunk() else { return Some(Unfit::NotQuic) };
+    let version = u32::from_be_bytes(*version);
+    if version > VERSION {
+        let begins = datagram.len() >= FIRST_BYTES_MIN;
+        return Some(if begins { Unfit::OtherVersion } else { Unfit::NotQuic });
+    }
+    let Some((to, rest)) = long_id(rest) else { return Some(Unfit::NotQuic) };
+    let kind = if version == VERSION { Kind::of(first) } else { Kind::Versions };
+    if !kind.is_whole(rest) {
+        return Some(Unfit::NotQuic);
+    }
+    // An id of the dialler's choice is in what it sends before it has heard ours.
+    let is_for_us = matches!(kind, Kind::Initial | Kind::Early) || ids.is_own(to);
+    (!is_for_us).then_some(Unfit::ToNobody)
+}
+
+/// What a packet with a long header is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Initial,
+    Early,
+    Handshake,
+    Retry,
+    Versions,
+}
+
+impl Kind {
+    fn of(first: u8) -> Self {
+        match first & 0x30 {
+            0x00 => Self::Initial,
+            0x10 => Self::Early,
+            0x20 => Self::Handshake,
+            _ => Self::Retry,
+        }
+    }
+
+    /// Whether what follows the ids is as long as it says.
+    fn is_whole(self, mut rest: &[u8]) -> bool {
+        if self == Self::Initial {
+            let token = number(rest).and_then(|(length, rest)| rest.split_at_checked(usize::try_from(length).ok()?));
+            let Some((_, behind)) = token else { return false };
+            rest = behind;
+        }
+        match self {
+            Self::Initial | Self::Early | Self::Handshake => {
+                number(rest).is_some_and(|(length, rest)| length <= rest.len() as u64)
+            }
+            Self::Retry | Self::Versions => true,
+        }
     }
 }
 
-/// The id that a packet with a long header is for, if both its ids are whole.
-fn long_id(bytes: &[u8]) -> Option<&[u8]> {
+/// A number of variable length (RFC 9000, section 16), and what follows it.
+fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let length = 1 << (bytes.first()? >> 6);
+    let (number, rest) = bytes.split_at_checked(length)?;
+    let value = number.iter().fold(0, |value, &byte| value << 8 | u64::from(byte));
+    Some((value & (u64::MAX >> (66 - 8 * length as u32)), rest))
+}
+
+/// The id that a packet with a long header is for, and what follows the id it is from.
+fn long_id(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (to, rest) = counted(bytes)?;
-    counted(rest).map(|_| to)
+    counted(rest).map(|(_, rest)| (to, rest))
 }
 
 fn counted(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -150,15 +197,44 @@ mod tests {
         IdKey::of(&DeviceKey::load_or_create(&home.path().join("a")).expect("a key"), Port::Peers)
     }
 
-    /// A packet with a long header, `size` bytes long.
+    /// A packet with a long header, `size` bytes long, that names its length.
     fn long(first: u8, version: u32, to: &[u8], size: usize) -> Vec<u8> {
         let mut bytes = vec![first];
         bytes.extend(version.to_be_bytes());
         bytes.push(to.len() as u8);
         bytes.extend(to);
         bytes.push(0);
+        if first & 0x30 == 0 {
+            bytes.push(0);
+        }
+        let length = size.saturating_sub(bytes.len() + 2) as u16;
+        bytes.extend((0x4000 | length).to_be_bytes());
         bytes.resize(size, 0x5a);
         bytes
+    }
+
+    /// A first packet of 1,200 bytes that says that its token has so many.
+    fn first_with_token(bytes: u16) -> Vec<u8> {
+        let mut packet = vec![0xc0, 0, 0, 0, 1, 0, 0];
+        packet.extend((0x4000 | bytes).to_be_bytes());
+        packet.resize(packet.len() + usize::from(bytes).min(1_000), 7);
+        packet.push(50);
+        packet.resize(1_200, 0x5a);
+        packet
+    }
+
+    #[test]
+    fn numbers_are_read_as_the_standard_has_them() {
+        // RFC 9000, appendix A.1.
+        for (bytes, value) in [
+            (&[0xc2, 0x19, 0x7c, 0x5e, 0xff, 0x14, 0xe8, 0x8c][..], 151_288_809_941_952_652),
+            (&[0x9d, 0x7f, 0x3e, 0x7d], 494_878_333),
+            (&[0x7b, 0xbd], 15_293),
+            (&[0x25], 37),
+        ] {
+            assert_eq!(number(bytes), Some((value, &[][..])));
+            assert_eq!(number(&bytes[..bytes.len() - 1]), None);
+        }
     }
 
     #[test]
@@ -187,6 +263,10 @@ mod tests {
             ("an answer to nobody", long(0xc0, 0, &foreign, 40), Some(Unfit::ToNobody)),
             ("version 2", long(0xc0, 0x6b33_43cf, &foreign, 1_200), Some(Unfit::OtherVersion)),
             ("too short to begin in version 2", long(0xc0, 0x6b33_43cf, &foreign, 400), Some(Unfit::NotQuic)),
+            ("a first packet cut off", long(0xc0, 1, &foreign, 1_200)[..1_199].to_vec(), Some(Unfit::NotQuic)),
+            ("a first packet whose token is longer than it", first_with_token(2_000), Some(Unfit::NotQuic)),
+            ("a first packet with a token", first_with_token(90), None),
+            ("a handshake cut off", long(0xe0, 1, &own, 200)[..100].to_vec(), Some(Unfit::NotQuic)),
             ("an id over the limit", long(0xc0, 1, &[7; 21], 1_200), Some(Unfit::NotQuic)),
             ("an id cut off", vec![0xc0, 0, 0, 0, 1, 8, 1, 2], Some(Unfit::NotQuic)),
             ("a version cut off", vec![0xc0, 0, 0], Some(Unfit::NotQuic)),
