@@ -65,6 +65,7 @@ fn turned_away(status: &Value) {
                 ("handshakes_other_org", "handshakes with another org"),
                 ("handshakes_untrusted", "handshakes without a good certificate"),
                 ("handshakes_unfinished", "handshakes that others did not finish"),
+                ("enrolments_failed", "enrolments that came to nothing"),
                 ("links_over_limit", "links that brought more at once than they may"),
                 ("links_silent", "links of peers that never said a whole word"),
             ][..],

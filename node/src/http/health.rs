@@ -137,6 +137,7 @@ fn turned_away(out: &mut String, counts: TurnedAway) {
         handshakes_other_org,
         handshakes_untrusted,
         handshakes_unfinished,
+        enrolments_failed,
         links_over_limit,
         links_silent,
     } = counts;
@@ -147,6 +148,7 @@ fn turned_away(out: &mut String, counts: TurnedAway) {
         ("handshakes_other_org", "Handshakes with devices of another org.", handshakes_other_org),
         ("handshakes_untrusted", "Handshakes without trust for another reason.", handshakes_untrusted),
         ("handshakes_unfinished", "Handshakes begun by others and given up.", handshakes_unfinished),
+        ("enrolments_failed", "Enrolments without a good token, or broken off.", enrolments_failed),
         ("links_over_limit", "Links closed since the peer sent more at once than it may.", links_over_limit),
         ("links_silent", "Links closed since the peer never said a whole frame.", links_silent),
     ] {

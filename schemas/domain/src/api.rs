@@ -147,6 +147,8 @@ pub struct TurnedAway {
     pub handshakes_untrusted: u64,
     /// Handshakes that others began and did not finish in two minutes, or before others wanted their place.
     pub handshakes_unfinished: u64,
+    /// Enrolments that came to nothing: without a good token, or broken off.
+    pub enrolments_failed: u64,
     /// Links closed since the peer sent a datagram or announced a frame over the limit.
     pub links_over_limit: u64,
     /// Links closed since the peer never said a whole frame and others wanted its place.

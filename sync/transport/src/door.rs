@@ -30,11 +30,13 @@ pub struct Door {
     other_org: AtomicU64,
     untrusted: AtomicU64,
     unfinished: AtomicU64,
+    not_enrolled: AtomicU64,
     over_limit: AtomicU64,
     silent: AtomicU64,
     datagrams_told: Mutex<Told<IpAddr>>,
     handshakes_told: Mutex<Told<IpAddr>>,
     links_told: Mutex<Told<(IpAddr, Misuse)>>,
+    newcomers_told: Mutex<Told<(IpAddr, String)>>,
     familiar: Mutex<BTreeMap<SocketAddr, usize>>,
 }
 
@@ -104,6 +106,7 @@ impl Door {
             handshakes_other_org: read(&self.other_org),
             handshakes_untrusted: read(&self.untrusted),
             handshakes_unfinished: read(&self.unfinished),
+            enrolments_failed: read(&self.not_enrolled),
             links_over_limit: read(&self.over_limit),
             links_silent: read(&self.silent),
         }
@@ -216,6 +219,19 @@ impl Door {
                 %address,
                 "a handshake that somebody began was given up: it took too long, or others wanted its place. If it goes on \
                  while links there are good, keep that address out"
+            ),
+        }
+    }
+
+    /// A newcomer was not enrolled.
+    pub(crate) fn not_enrolled(&self, address: SocketAddr, fault: String) {
+        self.not_enrolled.fetch_add(1, Ordering::Relaxed);
+        match tell(&self.newcomers_told, (address.ip().to_canonical(), fault.clone())) {
+            Say::Nothing => {}
+            Say::More => tracing::warn!("more enrolments come to nothing than are named here (see `status`)"),
+            Say::All => tracing::warn!(
+                %address, fault,
+                "an enrolment came to nothing. If it is one of yours, make a fresh invitation and try again"
             ),
         }
     }
