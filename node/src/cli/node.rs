@@ -66,7 +66,7 @@ fn turned_away(status: &Value) {
                 ("handshakes_untrusted", "handshakes without a good certificate"),
                 ("handshakes_unfinished", "handshakes that others did not finish"),
                 ("enrolments_failed", "enrolments that came to nothing"),
-                ("links_over_limit", "links that brought more at once than they may"),
+                ("links_bad_frame", "links that brought what is no frame, or too much at once"),
                 ("links_silent", "links of peers that never said a whole word"),
             ][..],
         ),

@@ -138,7 +138,7 @@ fn turned_away(out: &mut String, counts: TurnedAway) {
         handshakes_untrusted,
         handshakes_unfinished,
         enrolments_failed,
-        links_over_limit,
+        links_bad_frame,
         links_silent,
     } = counts;
     for (name, help, count) in [
@@ -149,7 +149,7 @@ fn turned_away(out: &mut String, counts: TurnedAway) {
         ("handshakes_untrusted", "Handshakes without trust for another reason.", handshakes_untrusted),
         ("handshakes_unfinished", "Handshakes begun by others and given up.", handshakes_unfinished),
         ("enrolments_failed", "Enrolments without a good token, or broken off.", enrolments_failed),
-        ("links_over_limit", "Links closed since the peer sent more at once than it may.", links_over_limit),
+        ("links_bad_frame", "Links closed for what is no frame or over a limit.", links_bad_frame),
         ("links_silent", "Links closed since the peer never said a whole frame.", links_silent),
     ] {
         writeln!(out, "# HELP holdfast_{name}_total {help}\n# TYPE holdfast_{name}_total counter").ok();

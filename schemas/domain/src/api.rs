@@ -149,8 +149,9 @@ pub struct TurnedAway {
     pub handshakes_unfinished: u64,
     /// Enrolments that came to nothing: without a good token, or broken off.
     pub enrolments_failed: u64,
-    /// Links closed since the peer sent a datagram or announced a frame over the limit.
-    pub links_over_limit: u64,
+    /// Links closed since the peer sent what is no frame, or more at once than it may. What looks like a frame and is none
+    /// counts as `bad_frame` among the counters.
+    pub links_bad_frame: u64,
     /// Links closed since the peer never said a whole frame and others wanted its place.
     pub links_silent: u64,
 }

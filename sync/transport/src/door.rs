@@ -31,7 +31,7 @@ pub struct Door {
     untrusted: AtomicU64,
     unfinished: AtomicU64,
     not_enrolled: AtomicU64,
-    over_limit: AtomicU64,
+    bad_frame: AtomicU64,
     silent: AtomicU64,
     datagrams_told: Mutex<Told<IpAddr>>,
     handshakes_told: Mutex<Told<IpAddr>>,
@@ -50,8 +50,8 @@ pub(crate) enum Opener {
 /// What a peer does with its link that ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Misuse {
-    /// It sends, or announces, more at once than it may.
-    OverLimit,
+    /// It sends what is no frame, or more at once than it may.
+    BadFrame,
     /// It never says a whole frame, and others want its place.
     Silent,
 }
@@ -107,7 +107,7 @@ impl Door {
             handshakes_untrusted: read(&self.untrusted),
             handshakes_unfinished: read(&self.unfinished),
             enrolments_failed: read(&self.not_enrolled),
-            links_over_limit: read(&self.over_limit),
+            links_bad_frame: read(&self.bad_frame),
             links_silent: read(&self.silent),
         }
     }
@@ -239,16 +239,16 @@ impl Door {
     /// A link is closed for what its peer, whose device is proved, does with it.
     pub(crate) fn misused(&self, address: SocketAddr, misuse: Misuse) {
         let count = match misuse {
-            Misuse::OverLimit => &self.over_limit,
+            Misuse::BadFrame => &self.bad_frame,
             Misuse::Silent => &self.silent,
         };
         count.fetch_add(1, Ordering::Relaxed);
         match (tell(&self.links_told, (address.ip().to_canonical(), misuse)), misuse) {
             (Say::Nothing, _) => {}
             (Say::More, _) => tracing::warn!("more peers misuse their links than are named here (see `status`)"),
-            (Say::All, Misuse::OverLimit) => tracing::warn!(
+            (Say::All, Misuse::BadFrame) => tracing::warn!(
                 %address,
-                "a peer sent more at once than it may; its link is closed. Look at that device, or update it"
+                "a peer sent what is no frame, or more at once than it may; its link is closed. Look at that device, or update it"
             ),
             (Say::All, Misuse::Silent) => tracing::warn!(
                 %address,

@@ -1,5 +1,7 @@
 //! The receiving half of a connection: frames in order per class, datagrams as they come, and what the end cut in two.
 
+use std::fmt::Display;
+
 use holdfast_domain::frame::{Bye, LinkId};
 use holdfast_domain::limits::FRAME_BYTES_MAX;
 use quinn::{Connection, RecvStream, VarInt};
@@ -80,7 +82,7 @@ async fn read_datagrams(transport: Transport, connection: Connection, link: Link
             continue;
         }
         if bytes.len() > DATAGRAM_BYTES_MAX {
-            return over_limit(&transport, &connection, link, bytes.len());
+            return turn_out(&transport, &connection, link, &"a datagram over the limit");
         }
         if events.send(LinkEvent::Frame { link, bytes: bytes.to_vec() }).await.is_err() {
             return;
@@ -88,9 +90,9 @@ async fn read_datagrams(transport: Transport, connection: Connection, link: Link
     }
 }
 
-/// Ends a connection whose peer sent, or announced, more at once than it may.
-fn over_limit(transport: &Transport, connection: &Connection, link: LinkId, bytes: usize) {
-    tracing::debug!(link = link.0, bytes, "more at once than a peer may send");
-    transport.door().misused(connection.remote_address(), Misuse::OverLimit);
-    connection.close(VarInt::from_u32(Bye::BadFrame as u32), b"over the limit");
+/// Ends a connection whose peer sent what is no frame, or more at once than it may; counted, and told of once.
+fn turn_out(transport: &Transport, connection: &Connection, link: LinkId, fault: &dyn Display) {
+    tracing::debug!(link = link.0, %fault, "a peer sent what is no frame");
+    transport.door().misused(connection.remote_address(), Misuse::BadFrame);
+    connection.close(VarInt::from_u32(Bye::BadFrame as u32), Bye::BadFrame.as_str().as_bytes());
 }
