@@ -37,7 +37,8 @@ fn a_node_that_restarts_tells_its_peers_at_once_and_takes_their_words_for_no_gar
     let after = Runtime::new().expect("a runtime");
     let (listener, _events) = bind(&after, address);
     let ended = outside.block_on(async {
-        connection.send_datagram(vec![7; 100].into()).expect("room");
+        // It may know already, by an acknowledgement that it sent.
+        connection.send_datagram(vec![7; 100].into()).ok();
         tokio::time::timeout(Duration::from_secs(10), connection.closed()).await
     });
     assert_eq!(ended, Ok(ConnectionError::Reset), "the peer waits for the idle timeout of a minute");
