@@ -391,6 +391,7 @@ impl Core {
                 step.dirty = true;
                 step.notice(Notice::Fork { stream, author, seq });
             }
+            Said::Doubt { device } => step.notice(Notice::PeerDoubted { device }),
             Said::OwnHistory { .. } => inputs.push_back(self.raise_epoch(step)?),
             Said::Peer { device, credential, wall_offset_ms } => {
                 self.peers.greeted(device, &credential, wall_offset_ms, step.now);

@@ -239,6 +239,11 @@ pub enum Effect {
         /// The number that shows it.
         seq: u64,
     },
+    /// A device claims once more to hold what this node never wrote, and has shown nothing of it: tell people.
+    Doubt {
+        /// The device.
+        device: DeviceId,
+    },
     /// A peer's greeting is accepted.
     Peer {
         /// The device.
@@ -341,6 +346,8 @@ pub struct Protocol {
     pub(crate) stirred: BTreeSet<LinkId>,
     pub(crate) links_seen: u64,
     pub(crate) rebirth_awaited: bool,
+    /// Whom a device's bare word made this node leave, as which author.
+    pub(crate) left_on_the_word_of: BTreeMap<DeviceId, AuthorId>,
     pub(crate) thrift: Thrift,
     pub(crate) blobs: Blobs,
 }
@@ -370,6 +377,7 @@ impl Protocol {
             stirred: BTreeSet::new(),
             links_seen: 0,
             rebirth_awaited: false,
+            left_on_the_word_of: BTreeMap::new(),
             thrift: Thrift::default(),
             blobs: Blobs::default(),
         }

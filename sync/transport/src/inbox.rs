@@ -1,11 +1,14 @@
 //! The receiving half of a connection: frames in order per class, datagrams as they come, and what the end cut in two.
 
+use std::fmt::Display;
+
 use holdfast_domain::frame::{Bye, LinkId};
 use holdfast_domain::limits::FRAME_BYTES_MAX;
 use quinn::{Connection, RecvStream, VarInt};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::door::Misuse;
 use crate::endpoint::{LinkEvent, Transport};
 
 /// A shorter beginning of a frame is not worth the trouble: its fields would hardly be whole.
@@ -75,11 +78,21 @@ async fn read_datagrams(transport: Transport, connection: Connection, link: Link
     let events: mpsc::Sender<LinkEvent> = transport.events();
     while let Ok(bytes) = connection.read_datagram().await {
         // An empty one is a beacon; quinn has acknowledged it already.
-        if bytes.is_empty() || bytes.len() > DATAGRAM_BYTES_MAX {
+        if bytes.is_empty() {
             continue;
+        }
+        if bytes.len() > DATAGRAM_BYTES_MAX {
+            return turn_out(&transport, &connection, link, &"a datagram over the limit");
         }
         if events.send(LinkEvent::Frame { link, bytes: bytes.to_vec() }).await.is_err() {
             return;
         }
     }
+}
+
+/// Ends a connection whose peer sent what is no frame, or more at once than it may; counted, and told of once.
+fn turn_out(transport: &Transport, connection: &Connection, link: LinkId, fault: &dyn Display) {
+    tracing::debug!(link = link.0, %fault, "a peer sent what is no frame");
+    transport.door().misused(connection.remote_address(), Misuse::BadFrame);
+    connection.close(VarInt::from_u32(Bye::BadFrame as u32), Bye::BadFrame.as_str().as_bytes());
 }

@@ -4,6 +4,7 @@
 
 pub mod beacon;
 pub mod controller;
+pub mod door;
 pub mod endpoint;
 pub mod enrolment;
 pub mod error;
@@ -14,6 +15,7 @@ pub mod profile;
 pub mod steering;
 pub mod tls;
 
+mod arrivals;
 mod discovery;
 mod inbox;
 mod link;
