@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_domain::limits::{OPEN_DOCUMENTS_MAX, SNAPSHOT_TAIL_ENTRIES};
+use holdfast_domain::limits::{OPEN_CHANGES_MAX, OPEN_DOCUMENTS_MAX, SNAPSHOT_TAIL_ENTRIES};
 use holdfast_domain::scope::{Family, StreamId};
 use holdfast_store::error::StoreError;
 
@@ -12,6 +12,8 @@ use crate::engine::{Core, Step, chain};
 #[derive(Debug, Default)]
 pub(crate) struct Documents {
     used: BTreeMap<StreamId, u64>,
+    /// Changes of each open document: what it takes in memory goes by them.
+    changes: BTreeMap<StreamId, usize>,
     tails: BTreeMap<StreamId, usize>,
     uses: u64,
     /// When entries of others last came.
@@ -32,6 +34,7 @@ impl Documents {
     pub(crate) fn grew(&mut self, stream: StreamId) {
         if stream.kind.family() == Family::Document {
             *self.tails.entry(stream).or_default() += 1;
+            self.changes.entry(stream).and_modify(|changes| *changes += 1);
         }
     }
 
@@ -50,8 +53,10 @@ impl Documents {
         self.used.insert(stream, self.uses);
     }
 
+    /// The document to close before another is opened, while too many are open, or they are too large together.
     fn least_used(&self, but: StreamId) -> Option<StreamId> {
-        if self.used.len() < OPEN_DOCUMENTS_MAX {
+        let changes: usize = self.changes.values().sum();
+        if self.used.len() < OPEN_DOCUMENTS_MAX && changes < OPEN_CHANGES_MAX {
             return None;
         }
         self.used.iter().filter(|(stream, _)| **stream != but).min_by_key(|(_, use_)| **use_).map(|(stream, _)| *stream)
@@ -59,6 +64,7 @@ impl Documents {
 
     fn forget(&mut self, stream: StreamId) {
         self.used.remove(&stream);
+        self.changes.remove(&stream);
         self.tails.remove(&stream);
         self.came_us.remove(&stream);
     }
@@ -69,7 +75,7 @@ impl Core {
     pub(crate) fn open_document(&mut self, step: &Step<'_>, stream: StreamId) -> Result<(), StoreError> {
         if !self.replica.is_open(stream) {
             // While changes wait for a predecessor every document stays open: a waiting change lives in memory.
-            if self.replica.held() == 0
+            while self.replica.held() == 0
                 && let Some(idle) = self.documents.least_used(stream)
             {
                 self.replica.close(idle);
@@ -80,6 +86,7 @@ impl Core {
             self.replica
                 .open_at(stream, self.floors.generation(stream), snapshot.as_deref(), &tail)
                 .map_err(|error| StoreError::Document { stream: stream.to_string(), fault: chain(&error) })?;
+            self.documents.changes.insert(stream, self.replica.changes(stream) as usize);
             for key in step.store.quarantined()?.iter().filter(|key| key.stream == stream) {
                 self.replica.bar(key);
             }
@@ -111,5 +118,41 @@ impl Core {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_domain::id::MissionId;
+    use holdfast_domain::scope::{Scope, StreamKind};
+
+    use super::*;
+
+    fn board(n: u8) -> StreamId {
+        StreamId::new(Scope::Mission(MissionId([n; 16])), StreamKind::Board)
+    }
+
+    fn with(changes: usize, count: u8) -> Documents {
+        let mut documents = Documents::default();
+        for n in 1..=count {
+            documents.touch(board(n));
+            documents.changes.insert(board(n), changes);
+        }
+        documents
+    }
+
+    #[test]
+    fn a_few_huge_documents_are_as_many_as_fit_and_so_are_many_small_ones() {
+        assert_eq!(with(10, 63).least_used(board(99)), None);
+        assert_eq!(with(10, 64).least_used(board(99)), Some(board(1)));
+        assert_eq!(with(50_000, 3).least_used(board(99)), None);
+        let mut huge = with(50_000, 4);
+        huge.touch(board(1));
+        assert_eq!(huge.least_used(board(99)), Some(board(2)), "the one not used for longest");
+        huge.forget(board(2));
+        assert_eq!(huge.least_used(board(99)), None, "with it closed there is room");
+        huge.grew(board(3));
+        huge.grew(board(77));
+        assert_eq!(huge.changes.values().sum::<usize>(), 150_001, "one that is not open takes no room");
     }
 }
