@@ -13,6 +13,7 @@ pub mod peers;
 pub mod profile;
 pub mod steering;
 pub mod tls;
+pub mod window;
 
 mod discovery;
 mod inbox;

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use holdfast_domain::frame::Bye;
-use holdfast_domain::limits::{LINK_QUEUE_BYTES_MAX, LINK_QUEUE_FRAMES_MAX};
+use holdfast_domain::limits::{LINK_QUEUE_BYTES_MAX, LINK_QUEUE_FRAMES_MAX, SMALL_FRAME_BYTES_MAX};
 use holdfast_domain::scope::Class;
 use quinn::{Connection, VarInt};
 use tokio::sync::{Notify, mpsc};
 
 use crate::pulse::Pulse;
+use crate::window::Window;
 
 /// A peer does not take what is sent: its queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +21,8 @@ pub struct Slow;
 
 /// Datagrams that wait for their turn; what is older than this many newer ones is out of date.
 const NEWEST_MAX: usize = 16;
+/// Small frames are gathered up to about this size before they are handed down.
+const TOGETHER_BYTES: usize = 4_096;
 
 /// Frames that only count while they are new.
 #[derive(Debug, Default)]
@@ -103,16 +106,28 @@ async fn write_class(
     if stream.set_priority(-(class as i32)).is_err() {
         return;
     }
-    while let Some(frame) = frames.recv().await {
-        let length = (frame.len() as u32).to_be_bytes();
+    let mut window = Window::default();
+    let mut out = Vec::new();
+    while let Some(mut frame) = frames.recv().await {
+        let mut taken_bytes = frame.len();
+        window.write(&frame, &mut out);
+        // What waits goes down together, or each small frame would leave in a packet of its own.
+        while frame.len() <= SMALL_FRAME_BYTES_MAX && out.len() < TOGETHER_BYTES {
+            let Ok(next) = frames.try_recv() else { break };
+            frame = next;
+            taken_bytes += frame.len();
+            window.write(&frame, &mut out);
+        }
+        let large = if frame.len() > SMALL_FRAME_BYTES_MAX { &frame[..] } else { &[] };
         let sent = async {
-            stream.write_all(&length).await?;
-            stream.write_all(&frame).await
+            stream.write_all(&out).await?;
+            stream.write_all(large).await
         };
         if sent.await.is_err() {
             return;
         }
-        waiting_bytes.fetch_sub(frame.len(), Ordering::Relaxed);
+        out.clear();
+        waiting_bytes.fetch_sub(taken_bytes, Ordering::Relaxed);
     }
 }
 

@@ -6,5 +6,6 @@ mod cut;
 mod enrolled;
 mod members;
 mod met_before;
+mod said_before;
 mod stranger;
 mod turned_away;
