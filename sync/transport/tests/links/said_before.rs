@@ -118,3 +118,20 @@ async fn what_is_packed_and_is_no_small_frame_ends_the_link_and_is_not_handed_on
         assert_eq!(close.error_code, (Bye::BadFrame as u32).into());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_at_once_shares_packets() {
+    let org = org();
+    let stranger = listen(&org.member("a"));
+    let (dialler, mut events) = node(&org.member("b"), &[stranger.local_addr().expect("bound")]);
+    let connection = stranger.accept().await.expect("a call").await.expect("let in");
+    let Some(LinkEvent::Up { link, .. }) = next(&mut events).await else { panic!("no link") };
+    dialler.send(link, Class::P0, vec![0]).expect("room");
+    let mut stream = connection.accept_uni().await.expect("a stream");
+    stream.read_exact(&mut [0; 2]).await.expect("the stream stands");
+    let before = connection.stats().udp_rx.datagrams;
+    dialler.send_all(link, Class::P0, vec![b"word".to_vec(); 100]).expect("room");
+    stream.read_exact(&mut [0; 500]).await.expect("all of it");
+    let packets = connection.stats().udp_rx.datagrams - before;
+    assert!(packets <= 6, "a hundred words of five bytes took {packets} packets");
+}
