@@ -130,6 +130,11 @@ impl Window {
         Ok(frame)
     }
 
+    /// Bytes remembered.
+    pub fn bytes(&self) -> usize {
+        self.said.len() - 1
+    }
+
     fn remember(&mut self, frame: &[u8]) {
         if !(PACKED_FROM_BYTES..=SMALL_FRAME_BYTES_MAX).contains(&frame.len()) {
             return;
