@@ -6,25 +6,33 @@
 //! four bytes; then its bytes. A packed frame is the one compressed block of a zstd frame (RFC 8878, section 3.1.1.2.3) whose
 //! dictionary is the window as raw content; the headers of frame and block follow from its length and are left out.
 
-use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 
 use holdfast_domain::limits::{FRAME_BYTES_MAX, SMALL_FRAME_BYTES_MAX, WINDOW_BYTES};
 use zstd::zstd_safe::{CCtx, DCtx};
 
 /// Frames of which the header costs as much as they do are neither packed nor remembered.
 const PACKED_FROM_BYTES: usize = 16;
-/// Where the gain levels off; a frame takes some ten microseconds on a laptop.
-const LEVEL: i32 = 5;
+/// Where the gain levels off; a frame takes some twenty microseconds on a laptop.
+const LEVEL: i32 = 6;
 /// Magic number, a descriptor that promises nothing, and a window of 128 kB, beyond which no small frame can reach.
 const FRAME_HEADER: [u8; 6] = [0x28, 0xB5, 0x2F, 0xFD, 0x00, 0x38];
 const BLOCK_HEADER_BYTES: usize = 3;
 /// Stands before what was said. With it no window begins like a dictionary of zstd's own kind, which would be read otherwise.
 const GUARD: u8 = 0;
 
-thread_local! {
-    /// As many as there are threads, and not as there are streams: 0.2 MB for both.
-    static PACKER: RefCell<CCtx<'static>> = RefCell::new(CCtx::create());
-    static UNPACKER: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
+/// What packs and unpacks keeps nothing between frames, so there are as many as work at once and not as there are streams.
+static PACKERS: Mutex<Vec<CCtx<'static>>> = Mutex::new(Vec::new());
+static UNPACKERS: Mutex<Vec<DCtx<'static>>> = Mutex::new(Vec::new());
+
+/// Works with one of those that are idle, or with another.
+fn with_one<T, R>(idle: &Mutex<Vec<T>>, make: fn() -> T, work: impl FnOnce(&mut T) -> R) -> R {
+    let idle = || idle.lock().unwrap_or_else(PoisonError::into_inner);
+    let taken = idle().pop();
+    let mut one = taken.unwrap_or_else(make);
+    let done = work(&mut one);
+    idle().push(one);
+    done
 }
 
 /// Why what a peer sends is no frame. Nothing of it may be used, and nothing that follows can be told apart.
@@ -154,8 +162,9 @@ impl Window {
         }
         // Beyond this size it is of no use.
         let mut out = vec![0; FRAME_HEADER.len() + 8 + BLOCK_HEADER_BYTES + frame.len()];
-        let length =
-            PACKER.with_borrow_mut(|packer| packer.compress_using_dict(&mut out[..], frame, &self.said, LEVEL).ok())?;
+        let length = with_one(&PACKERS, CCtx::create, |packer| {
+            packer.compress_using_dict(&mut out[..], frame, &self.said, LEVEL).ok()
+        })?;
         let block = block_of(&out[..length])?;
         (block.len() < frame.len()).then(|| block.to_vec())
     }
@@ -166,8 +175,9 @@ impl Window {
         whole.extend_from_slice(&block_header(block.len()));
         whole.extend_from_slice(block);
         let mut frame = vec![0; SMALL_FRAME_BYTES_MAX];
-        let unpacked =
-            UNPACKER.with_borrow_mut(|unpacker| unpacker.decompress_using_dict(&mut frame[..], &whole, &self.said));
+        let unpacked = with_one(&UNPACKERS, DCtx::create, |unpacker| {
+            unpacker.decompress_using_dict(&mut frame[..], &whole, &self.said)
+        });
         let length = unpacked.map_err(|_| BadFrame::NotPacked)?;
         if length == 0 {
             return Err(BadFrame::NotPacked);
