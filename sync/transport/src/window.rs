@@ -13,7 +13,7 @@ use zstd::zstd_safe::{CCtx, DCtx};
 
 /// Frames of which the header costs as much as they do are neither packed nor remembered.
 const PACKED_FROM_BYTES: usize = 16;
-/// Where the gain levels off; a frame takes some twenty microseconds on a laptop.
+/// Where the gain levels off; a frame takes some twenty microseconds.
 const LEVEL: i32 = 6;
 /// Magic number, a descriptor that promises nothing, and a window of 128 kB, beyond which no small frame can reach.
 const FRAME_HEADER: [u8; 6] = [0x28, 0xB5, 0x2F, 0xFD, 0x00, 0x38];
