@@ -48,7 +48,47 @@ pub(crate) fn status(global: &Global, _: &Status) -> Result<()> {
     if status["quarantined"] != 0 {
         println!("QUARANTINED   {} entries whose author may not write them", text(&status, "quarantined"));
     }
+    turned_away(&status);
     Ok(())
+}
+
+/// What others did wrong since the start; not a word where there is nothing.
+fn turned_away(status: &Value) {
+    for (what, counts, names) in [
+        (
+            "turned away",
+            &status["turned_away"],
+            &[
+                ("datagrams_not_quic", "datagrams that are no QUIC"),
+                ("datagrams_other_version", "datagrams of another version of QUIC"),
+                ("datagrams_to_nobody", "datagrams for connections that never were"),
+                ("handshakes_other_org", "handshakes with another org"),
+                ("handshakes_untrusted", "handshakes without a good certificate"),
+                ("handshakes_unfinished", "handshakes that others did not finish"),
+                ("enrolments_failed", "enrolments that came to nothing"),
+                ("links_bad_frame", "links that brought what is no frame, or too much at once"),
+                ("links_silent", "links of peers that never said a whole word"),
+            ][..],
+        ),
+        (
+            "refused",
+            &status["counters"],
+            &[
+                ("other_org", "sessions of another org"),
+                ("bad_credential", "sessions whose credential is not good"),
+                ("bad_frame", "sessions that sent what is no frame"),
+                ("bad_signature", "sessions that sent what nobody signed"),
+                ("parcels_refused", "parcels that are damaged, forged or another org's"),
+            ][..],
+        ),
+    ] {
+        let of = |name: &str| counts[name].as_u64().filter(|&count| count > 0);
+        let counted: Vec<String> =
+            names.iter().filter_map(|(name, words)| of(name).map(|count| format!("{count} {words}"))).collect();
+        if !counted.is_empty() {
+            println!("{what:<13} {} (the log says whose)", counted.join(", "));
+        }
+    }
 }
 
 /// What the node runs on, and what sync may spend because of that.

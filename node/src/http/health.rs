@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use holdfast_domain::api::NodeStatus;
+use holdfast_domain::api::{NodeStatus, TurnedAway};
 
 use crate::http::{App, Shared};
 
@@ -113,6 +113,7 @@ fn exposition(status: &NodeStatus, traffic: &Traffic) -> String {
     for (name, count) in &status.counters {
         writeln!(out, "# TYPE holdfast_{name}_total counter\nholdfast_{name}_total {count}").ok();
     }
+    turned_away(&mut out, status.turned_away);
     writeln!(out, "# TYPE holdfast_http_request_seconds histogram").ok();
     for (bound, counter) in BOUNDS_MS.iter().zip(&traffic.by_bound) {
         let (bound, count) = (*bound as f64 / 1000.0, counter.load(Ordering::Relaxed));
@@ -125,4 +126,33 @@ fn exposition(status: &NodeStatus, traffic: &Traffic) -> String {
     writeln!(out, "holdfast_http_request_seconds_sum {seconds}\nholdfast_http_request_seconds_count {requests}").ok();
     writeln!(out, "# TYPE holdfast_http_failed_total counter\nholdfast_http_failed_total {failed}").ok();
     out
+}
+
+/// What came to this node's ports and was not let in.
+fn turned_away(out: &mut String, counts: TurnedAway) {
+    let TurnedAway {
+        datagrams_not_quic,
+        datagrams_other_version,
+        datagrams_to_nobody,
+        handshakes_other_org,
+        handshakes_untrusted,
+        handshakes_unfinished,
+        enrolments_failed,
+        links_bad_frame,
+        links_silent,
+    } = counts;
+    for (name, help, count) in [
+        ("datagrams_not_quic", "Datagrams that are no QUIC.", datagrams_not_quic),
+        ("datagrams_other_version", "Datagrams of a version of QUIC not spoken here.", datagrams_other_version),
+        ("datagrams_to_nobody", "Datagrams for connections that this node never had.", datagrams_to_nobody),
+        ("handshakes_other_org", "Handshakes with devices of another org.", handshakes_other_org),
+        ("handshakes_untrusted", "Handshakes without trust for another reason.", handshakes_untrusted),
+        ("handshakes_unfinished", "Handshakes begun by others and given up.", handshakes_unfinished),
+        ("enrolments_failed", "Enrolments without a good token, or broken off.", enrolments_failed),
+        ("links_bad_frame", "Links closed for what is no frame or over a limit.", links_bad_frame),
+        ("links_silent", "Links closed since the peer never said a whole frame.", links_silent),
+    ] {
+        writeln!(out, "# HELP holdfast_{name}_total {help}\n# TYPE holdfast_{name}_total counter").ok();
+        writeln!(out, "holdfast_{name}_total {count}").ok();
+    }
 }

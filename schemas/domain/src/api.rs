@@ -125,6 +125,35 @@ pub struct NodeStatus {
     pub blobs: BlobsStatus,
     /// Counters since the start, by name, as in `/metrics`.
     pub counters: BTreeMap<String, u64>,
+    /// What came to this node's ports since the start and was not let in.
+    #[serde(default)]
+    pub turned_away: TurnedAway,
+}
+
+/// What came over the network and was not let in, counted since the start. None of it changed anything here; the log names
+/// the senders, each address once in a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct TurnedAway {
+    /// Datagrams that are no QUIC.
+    pub datagrams_not_quic: u64,
+    /// Datagrams that begin a connection in a version of QUIC that is not spoken here.
+    pub datagrams_other_version: u64,
+    /// Datagrams for connections that this node never had; the last word of a peer that started afresh counts too.
+    pub datagrams_to_nobody: u64,
+    /// Handshakes with devices of another org, dialled from either side.
+    pub handshakes_other_org: u64,
+    /// Handshakes that came to nothing since the two ends do not trust each other's certificates for another reason, such
+    /// as their time.
+    pub handshakes_untrusted: u64,
+    /// Handshakes that others began and did not finish in two minutes, or before others wanted their place.
+    pub handshakes_unfinished: u64,
+    /// Enrolments that came to nothing: without a good token, or broken off.
+    pub enrolments_failed: u64,
+    /// Links closed since the peer sent what is no frame, or more at once than it may. What looks like a frame and is none
+    /// counts as `bad_frame` among the counters.
+    pub links_bad_frame: u64,
+    /// Links closed since the peer never said a whole frame and others wanted its place.
+    pub links_silent: u64,
 }
 
 /// An author with two histories in one stream.

@@ -26,6 +26,11 @@ pub const PACK_OPS_MAX: usize = 1 << 18;
 pub const UNSIGNED_RUN_ENTRIES_MAX: usize = 500;
 /// Heads named in one frontier frame; larger frontiers travel in several frames.
 pub const FRONTIER_FRAME_HEADS: usize = 8_000;
+/// Bodies of changes between places where a pack can be cut again, on wide links: some 150 changes, 5 kB as a bundle, which
+/// is a pack at 64 kbit/s.
+pub const CUT_SPAN_BYTES: usize = 32 << 10;
+/// The same on narrow links, where twenty signatures for each cut are a burden: a pack of 64 kB holds one cut.
+pub const CUT_SPAN_NARROW_BYTES: usize = 512 << 10;
 /// Authors in one pack; with their credentials they stay far below a frame.
 pub const PACK_AUTHORS_MAX: usize = 256;
 /// When signatures of a run are thinned for sending, one is kept in so many bytes of bodies: a receiver can then relay

@@ -4,6 +4,7 @@ use holdfast_domain::entry::{Entry, EntryKey};
 use holdfast_domain::feed::{self, RegisterBody};
 use holdfast_domain::identity::Credential;
 use holdfast_domain::scope::{Family, StreamKind};
+use holdfast_replica::closure::causal_order;
 use holdfast_store::error::StoreError;
 
 use crate::effect::{Effect, Notice};
@@ -19,6 +20,10 @@ impl Core {
         credentials: &[Credential],
     ) -> Result<(), StoreError> {
         step.dirty = true;
+        // What arrives first is sent on first, so nothing should arrive before what it follows from.
+        let is_document = entries.first().is_some_and(|entry| entry.key.stream.kind.family() == Family::Document);
+        let ordered = is_document.then(|| causal_order(entries.to_vec()));
+        let entries = ordered.as_deref().unwrap_or(entries);
         for credential in credentials {
             step.txn.put_credential(credential)?;
         }

@@ -111,6 +111,23 @@ pub enum Notice {
         /// What it did.
         reason: Bye,
     },
+    /// A device claims again and again to hold what this node never wrote, and shows nothing.
+    PeerDoubted {
+        /// The device.
+        device: DeviceId,
+    },
+    /// A parcel was turned away as a whole.
+    ParcelRefused {
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// Runs of entries in a parcel were left out.
+    ParcelRunsRefused {
+        /// How many.
+        runs: usize,
+        /// What is wrong with the first.
+        fault: String,
+    },
     /// This node was behind a floor: it goes on from there without the entries before, which a command post keeps.
     Reset {
         /// The stream.

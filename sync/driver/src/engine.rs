@@ -370,8 +370,8 @@ impl Core {
             Said::Send { link, class, carriage, bytes } => {
                 step.out.push(Effect::Send { link, class, carriage, bytes });
             }
-            Said::Load { link, stream, wanted, bundle, raw_bytes } => {
-                let wanted = Wanted { stream, authors: wanted, bundle, raw_bytes };
+            Said::Load { link, stream, wanted, bundle, raw_bytes, span_bytes } => {
+                let wanted = Wanted { stream, authors: wanted, bundle, raw_bytes, span_bytes };
                 inputs.push_back(self.load_pack(step, link, &wanted)?);
             }
             Said::Unpack { link, pack } => inputs.push_back(Self::unpack(step, link, pack)?),
@@ -391,6 +391,7 @@ impl Core {
                 step.dirty = true;
                 step.notice(Notice::Fork { stream, author, seq });
             }
+            Said::Doubt { device } => step.notice(Notice::PeerDoubted { device }),
             Said::OwnHistory { .. } => inputs.push_back(self.raise_epoch(step)?),
             Said::Peer { device, credential, wall_offset_ms } => {
                 self.peers.greeted(device, &credential, wall_offset_ms, step.now);

@@ -127,7 +127,8 @@ impl Handle {
     /// What the node is and how it does.
     pub async fn status(&self) -> Result<NodeStatus, Failed> {
         match self.call(Command::Status).await? {
-            Reply::Status(status) => Ok(*status),
+            // Whom the door turned away the engine never hears of.
+            Reply::Status(status) => Ok(NodeStatus { turned_away: self.transport.door().turned_away(), ..*status }),
             _ => Err(Failed::Stopped),
         }
     }

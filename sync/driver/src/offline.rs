@@ -11,10 +11,11 @@ use crate::effect::{Effect, Reply};
 use crate::engine::Engine;
 use crate::event::{Command, Event, Ticket};
 use crate::handle::Failed;
+use crate::notices::log;
 use crate::parcel::sealing::{ParcelKey, Recipient};
 use crate::parcel::{ParcelReader, ParcelRefusal, export, import};
 use crate::retention::Retention;
-use crate::run::{StartError, log, member, open_engine};
+use crate::run::{StartError, member, open_engine};
 
 /// A stopped node.
 pub struct Offline {

@@ -222,10 +222,20 @@ fn load(
     Ok(())
 }
 
-/// Takes a parcel in, some packs with each commit. Cut short, it can be taken in again: what is here already is known.
+/// Takes a parcel in, some packs with each commit. Cut short, it can be taken in again: what is here already is known. A
+/// bad one is counted and told of.
 pub fn import(ask: Ask<'_>, reader: &ParcelReader, bytes: &[u8]) -> Result<ParcelImported, Failed> {
-    let parcel = reader.prove(bytes).map_err(ParcelRefusal::from)?;
-    let Opened { body, offered } = reader.open(&parcel).map_err(ParcelRefusal::from)?;
+    let opened = reader.prove(bytes).and_then(|parcel| reader.open(&parcel));
+    let Opened { body, offered } = match opened {
+        Ok(opened) => opened,
+        // Who carries a parcel for others has done nothing wrong.
+        Err(error @ ParcelError::SealedToOthers) => return Err(ParcelRefusal::from(error).into()),
+        Err(error) => {
+            // What is wrong counts for the asker, though an engine with too much to do has not heard of it.
+            step(ask, ParcelStep::TurnedAway { fault: error.to_string() }).ok();
+            return Err(ParcelRefusal::from(error).into());
+        }
+    };
     let offered = Arc::new(offered);
     let mut report = ParcelImported::default();
     let mut packs = body.packs.into_iter().peekable();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_domain::api::{Fork, NodeStatus, PeerStatus};
+use holdfast_domain::api::{Fork, NodeStatus, PeerStatus, TurnedAway};
 use holdfast_domain::clock::Now;
 use holdfast_domain::frame::LinkId;
 use holdfast_domain::frontier::Frontier;
@@ -207,6 +207,7 @@ impl Core {
             peers,
             blobs: self.blobs_status(store)?,
             counters,
+            turned_away: TurnedAway::default(),
         })
     }
 

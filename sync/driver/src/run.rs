@@ -24,11 +24,13 @@ use crate::authority::Enrolled;
 use crate::blobs::BlobConfig;
 use crate::clock::SystemClock;
 use crate::config::{BadSetting, NodeConfig};
+use crate::crowd::Crowd;
 use crate::data_dir::DataDir;
-use crate::effect::{Effect, Notice, Reply};
+use crate::effect::{Effect, Reply};
 use crate::engine::{Engine, EngineConfig};
 use crate::event::{Command, Event, Ticket};
 use crate::handle::{Handle, Readers, Request};
+use crate::notices::Notices;
 use crate::offline::parcel_reader;
 use crate::reach;
 use crate::retention::Retention;
@@ -119,7 +121,7 @@ pub async fn start(dir: &DataDir, config: NodeConfig) -> Result<Running, StartEr
     let mut enrol_requests = None;
     let mut enrol_address = None;
     if authority.is_some() {
-        let (address, requests) = enrolment::serve(config.enrol_listen, &key, &membership)?;
+        let (address, requests) = enrolment::serve(config.enrol_listen, &key, &membership, transport.door())?;
         enrol_address = Some(address);
         enrol_requests = Some(requests);
     }
@@ -148,7 +150,8 @@ pub async fn start(dir: &DataDir, config: NodeConfig) -> Result<Running, StartEr
         peer_hint: config.peer_advertise.clone().unwrap_or_else(|| peer_address.to_string()),
         peer_advertise: config.peer_advertise,
         told_addresses: None,
-        crowd: 0,
+        crowd: Crowd::default(),
+        told: Notices::default(),
     };
     let engine = tokio::spawn(node.run(links, requests, enrol_requests, stopped));
     Ok(Running { handle, peer_address, enrol_address, stop: Some(stop), engine })
@@ -228,18 +231,12 @@ struct Loop {
     /// `host:port` that the settings give to others.
     peer_advertise: Option<String>,
     told_addresses: Option<std::time::Instant>,
-    /// Commands in the last step.
-    crowd: usize,
+    crowd: Crowd,
+    told: Notices,
 }
 
 /// What one step says on streams.
 type Frames = BTreeMap<(LinkId, Class), Vec<Vec<u8>>>;
-
-/// So many commands in one step are a crowd: more of it is on its way.
-const CROWD_MIN: usize = 8;
-/// A crowd is waited for so long at most, and only while one follows the other within the pause.
-const GATHER_MAX: Duration = Duration::from_millis(15);
-const GATHER_PAUSE: Duration = Duration::from_millis(2);
 
 /// How often it is looked whether this node is reached elsewhere than before.
 const TELL_ADDRESSES_EVERY: Duration = Duration::from_secs(5);
@@ -275,10 +272,11 @@ impl Loop {
                     break;
                 }
             }
-            if self.crowd >= CROWD_MIN {
-                self.gather(&mut requests, &mut events).await;
+            let room = STEP_EVENTS_MAX.saturating_sub(events.len());
+            for request in self.crowd.gather(&mut requests, room).await {
+                events.push(self.request(request));
             }
-            self.crowd = events.iter().filter(|event| matches!(event, Event::Command(..))).count();
+            self.crowd.was(events.iter().filter(|event| matches!(event, Event::Command(..))).count());
             if matches!(events.as_slice(), [Event::Tick, ..]) {
                 events.extend(self.reachable());
             }
@@ -291,16 +289,6 @@ impl Loop {
         }
         self.transport.shutdown().await;
         Ok(())
-    }
-
-    /// Waits a moment for others of a crowd, so that they share one fsync: flash wears out by the number of them.
-    async fn gather(&mut self, requests: &mut mpsc::Receiver<Request>, events: &mut Vec<Event>) {
-        let until = tokio::time::Instant::now() + GATHER_MAX;
-        while events.len() < STEP_EVENTS_MAX {
-            let next = tokio::time::timeout_at(until, tokio::time::timeout(GATHER_PAUSE, requests.recv()));
-            let Ok(Ok(Some(request))) = next.await else { break };
-            events.push(self.request(request));
-        }
     }
 
     /// Where this node is reached, now and then: interfaces come and go.
@@ -361,7 +349,7 @@ impl Loop {
             Effect::Changed(rev) => {
                 self.changed.send_replace(rev);
             }
-            Effect::Notice(notice) => log(&notice),
+            Effect::Notice(notice) => self.told.tell(std::time::Instant::now(), &notice),
             Effect::Fatal(fault) => {
                 tracing::error!(fault, "the store cannot be read any more; the node stops");
                 return Err(fault);
@@ -414,36 +402,6 @@ fn link_event(event: LinkEvent) -> Event {
         LinkEvent::Down { link, reason, partials } => {
             tracing::info!(link = link.0, reason, "disconnected");
             Event::Down { link, partials }
-        }
-    }
-}
-
-pub(crate) fn log(notice: &Notice) {
-    match notice {
-        Notice::Fork { stream, author, seq } => {
-            tracing::error!(%stream, %author, seq, "an author wrote two histories: was its disk cloned? The stream is frozen");
-        }
-        Notice::EpochRaised { epoch } => {
-            tracing::warn!(
-                epoch,
-                "this node's own history turned up elsewhere: it writes as a fresh author from now on"
-            );
-        }
-        Notice::Quarantined { stream, author } => {
-            tracing::warn!(%stream, %author, "an entry was kept aside: its author may not write it");
-        }
-        Notice::PeerRefused { device, reason } => {
-            let device = device.map(|device| device.to_string());
-            tracing::warn!(device, reason = reason.as_str(), "a peer was turned away");
-        }
-        Notice::Reset { stream, entries } => {
-            tracing::warn!(%stream, entries, "this node was behind: it goes on without older entries, which the command post keeps");
-        }
-        Notice::Turned { stream, generation, late } => {
-            tracing::info!(%stream, generation, late, "a document goes on in another generation");
-        }
-        Notice::CommitFailed(fault) => {
-            tracing::error!(fault, "nothing was saved in this step; free space or check the disk");
         }
     }
 }

@@ -38,6 +38,8 @@ pub(crate) const FORKS_SUSPECTED: &str = "forks_suspected";
 pub(crate) const FORKS_PROVED: &str = "forks_proved";
 /// Times this node's own author turned up further on or different at a peer.
 pub(crate) const OWN_HISTORY: &str = "own_history";
+/// Times a device claimed again to hold what this node never wrote, and had shown nothing.
+pub(crate) const OWN_HISTORY_DOUBTED: &str = "own_history_doubted";
 /// Connections of a device with this device's own key.
 pub(crate) const OWN_DEVICE_SEEN: &str = "own_device_seen";
 /// Requests for entries sent.

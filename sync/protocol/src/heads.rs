@@ -400,14 +400,21 @@ impl Protocol {
         let mine = self.held.head(stream, author);
         let rivals = mine.is_some_and(|(seq, digest)| seq == head.seq && digest.short() != head.digest);
         let own_is_ahead = author == self.held.own_author() && head.seq > mine.map_or(0, |(seq, _)| seq);
-        let Some(open) = self.links.get_mut(&link).map(|state| &mut state.open) else { return false };
+        let Some(state) = self.links.get_mut(&link) else { return false };
+        let (device, open) = (state.device(), &mut state.open);
         open.theirs.learn(stream, author, head);
         if head.seq == 0 || open.theirs.heads > PEER_HEADS_MAX {
             self.close(link, Bye::BadFrame, out);
             return false;
         }
         if own_is_ahead || (rivals && author == self.held.own_author()) {
-            self.own_history(stream, head.seq, out);
+            // A word is enough once, since a node that writes under numbers it gave before does harm for good. A device that
+            // says so of the next author, too, must show what it says: else a liar makes authors without end.
+            if *self.left_on_the_word_of.entry(device).or_insert(author) == author {
+                self.own_history(stream, head.seq, out);
+            } else {
+                self.doubt(link, stream, author, head.seq, out);
+            }
         }
         if rivals {
             // A register entry proves itself; a chain is proved from its start.
@@ -436,6 +443,14 @@ impl Protocol {
             self.counters.one(counters::FORKS_SUSPECTED);
             self.send_ask(link, ask, out);
         }
+    }
+
+    /// Asks for what a peer claims to hold of this node's hand; if it is true, it proves itself as it comes.
+    fn doubt(&mut self, link: LinkId, stream: StreamId, author: AuthorId, last: u64, out: &mut Vec<Effect>) {
+        self.counters.one(counters::OWN_HISTORY_DOUBTED);
+        let first = self.held.head(stream, author).map_or(1, |(seq, _)| seq.min(last - 1) + 1);
+        self.suspect(link, stream, author, first, last, out);
+        out.extend(self.links.get(&link).map(|state| Effect::Doubt { device: state.device() }));
     }
 
     /// Own history turned up elsewhere. Said once until the driver has begun a fresh epoch.

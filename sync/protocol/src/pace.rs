@@ -1,7 +1,8 @@
 //! How much goes out at once on a link: the size of a pack and of what is in flight, from what the link carries.
 
 use holdfast_domain::limits::{
-    COMMIT_SPAN_MS, IN_FLIGHT_BYTES_MAX, PACK_BYTES_MIN, PACK_FIRST_BYTES, PACK_RAW_BYTES, PACK_SPAN_MS, PATIENCE_MS,
+    COMMIT_SPAN_MS, CUT_SPAN_BYTES, CUT_SPAN_NARROW_BYTES, IN_FLIGHT_BYTES_MAX, PACK_BYTES_MIN, PACK_FIRST_BYTES,
+    PACK_RAW_BYTES, PACK_SPAN_MS, PATIENCE_MS,
 };
 use holdfast_domain::scope::Family;
 
@@ -20,8 +21,15 @@ pub(crate) struct Pace {
     pub(crate) contact_us: Option<u64>,
 }
 
-/// Packs of feeds are this part of one of documents.
+/// Packs of documents are so many times as large as others, where no contact's end is near: twice the changes take a
+/// sixth less each.
+const DOCUMENT_PACKS: usize = 2;
+/// Packs of feeds are this part of others.
 const FEED_PACK_SHARE: usize = 3;
+/// A longer round trip is mostly that of a narrow link, microseconds.
+const FAR_RTT_US: u64 = 250_000;
+/// The first packs on such a link are this part of those on others: a relay passes on what is whole.
+const FAR_SHARE: usize = 2;
 /// A contact that lasts longer needs no plan.
 const CONTACT_US_MAX: u64 = 120_000_000;
 
@@ -53,6 +61,11 @@ impl Pace {
         self.rate_bps.is_some_and(|rate| rate <= 2_000_000)
     }
 
+    /// Whether the round trip is one of radios and satellites, whose rate is mostly low.
+    fn is_far(&self) -> bool {
+        self.rtt_us > FAR_RTT_US
+    }
+
     /// Bytes that leave in so many milliseconds; `None` where nothing limits them.
     fn bytes_in(&self, ms: u64) -> Option<usize> {
         self.rate_bps.map(|rate| (rate.saturating_mul(ms) / 8_000) as usize)
@@ -63,7 +76,7 @@ impl Pace {
     pub(crate) fn pack_bytes(&self, open_us: u64) -> usize {
         let left_ms = self.contact_us.map(|whole| whole.saturating_sub(open_us) / 2_000);
         let span_ms = left_ms.map_or(PACK_SPAN_MS, |left| left.clamp(50, PACK_SPAN_MS));
-        let bytes = self.bytes_in(span_ms).unwrap_or(self.probe_bytes);
+        let bytes = self.bytes_in(span_ms).unwrap_or(self.probe_bytes / if self.is_far() { FAR_SHARE } else { 1 });
         bytes.clamp(PACK_BYTES_MIN, IN_FLIGHT_BYTES_MAX / 2)
     }
 
@@ -71,8 +84,12 @@ impl Pace {
     pub(crate) fn raw_bytes(&self, family: Family, open_us: u64) -> usize {
         // Bundles of changes are the tighter the larger they are; feeds gain little by that, and a contact that ends in
         // the midst of a pack loses it.
-        let share = if family == Family::Document { 1 } else { FEED_PACK_SHARE };
-        let pack_bytes = (self.pack_bytes(open_us) / share).max(PACK_BYTES_MIN);
+        let pack_bytes = self.pack_bytes(open_us);
+        let pack_bytes = match family {
+            Family::Document if self.contact_us.is_some() || (self.rate_bps.is_none() && self.is_far()) => pack_bytes,
+            Family::Document => pack_bytes * DOCUMENT_PACKS,
+            Family::Feed | Family::Register => (pack_bytes / FEED_PACK_SHARE).max(PACK_BYTES_MIN),
+        };
         let raw = pack_bytes.saturating_mul(1_000) / self.permille[place(family)].max(10);
         // What does not shrink as it used to must still fit a frame.
         let most = if family == Family::Document { PACK_RAW_BYTES } else { PACK_RAW_BYTES / 2 };
@@ -80,12 +97,19 @@ impl Pace {
     }
 
     /// What may be unacknowledged: what the link holds until a pack is whole at the other end and committed there and
-    /// the answer is back, and two packs. Until the rate is known, eight packs.
+    /// the answer is back, and two packs of documents. Until the rate is known, three packs.
     pub(crate) fn window_bytes(&self, open_us: u64) -> usize {
         let pack = self.pack_bytes(open_us);
         let whole_ms = self.rtt_us as f64 / 1_000.0 * (1.0 + 2.0 * self.resends(pack));
-        let pipe = self.bytes_in(whole_ms as u64 + COMMIT_SPAN_MS).unwrap_or(6 * pack);
-        (pipe + 2 * pack).min(IN_FLIGHT_BYTES_MAX)
+        let pipe = self.bytes_in(whole_ms as u64 + COMMIT_SPAN_MS).unwrap_or(pack);
+        let packs = if self.rate_bps.is_some() { 2 * DOCUMENT_PACKS } else { 2 };
+        (pipe + packs * pack).min(IN_FLIGHT_BYTES_MAX)
+    }
+
+    /// In how many bytes of bodies a pack is to hold a cut: signatures cost a narrow link what a wide one does not feel,
+    /// and are what lets a narrow link behind this one pass the pack on in pieces.
+    pub(crate) fn span_bytes(&self) -> usize {
+        if self.rate_bps.is_some() && !self.is_narrow() { CUT_SPAN_BYTES } else { CUT_SPAN_NARROW_BYTES }
     }
 
     /// How often the unluckiest packet of a pack is sent again.
@@ -151,10 +175,13 @@ mod tests {
     fn a_narrow_link_gets_small_packs_and_a_wide_one_large_ones() {
         let mut pace = Pace::default();
         assert_eq!(pace.pack_bytes(0), PACK_FIRST_BYTES);
-        assert_eq!(pace.window_bytes(0), 8 * PACK_FIRST_BYTES, "not all at once before anything is known");
+        assert_eq!(pace.window_bytes(0), 3 * PACK_FIRST_BYTES, "not all at once before anything is known");
+        assert!(pace.raw_bytes(Family::Document, 0) > 4 * pace.raw_bytes(Family::Feed, 0));
+        pace.measured(None, 600_000, 0);
+        assert_eq!(pace.pack_bytes(0), PACK_FIRST_BYTES / 2, "far, and perhaps narrow");
         pace.measured(Some(64_000), 600_000, 0);
         assert_eq!(pace.pack_bytes(0), 5_600);
-        assert_eq!(pace.window_bytes(0), 6_400 + 11_200);
+        assert_eq!(pace.window_bytes(0), 6_400 + 22_400);
         pace.measured(Some(1_000_000), 600_000, 300);
         assert!(pace.window_bytes(0) > 4 * 125_000, "the last packet of a pack is sent again and again");
         pace.measured(Some(9_600), 1_000_000, 0);

@@ -69,7 +69,7 @@ pub fn pack(
     bases: &[(AuthorId, Digest)],
     (form, payload): (PackForm, Vec<u8>),
 ) -> Option<Pack> {
-    let runs = run::of_entries(stream, wanted, entries, bases)?;
+    let runs = run::of_entries(stream, wanted, entries, bases, &BTreeSet::new())?;
     let ranges = runs.into_iter().map(|run| run.range).collect();
     Some(Pack { id, stream, credentials: Vec::new(), ranges, form, payload })
 }

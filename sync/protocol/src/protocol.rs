@@ -95,6 +95,8 @@ pub enum Input {
         entries: Vec<Entry>,
         /// For each wanted author with `first > 1` in a chained stream: this node's own digest at `first - 1`.
         bases: Vec<(AuthorId, Digest)>,
+        /// Entries whose signatures travel in any case: where whoever gets them can cut in turn.
+        cuts: BTreeSet<(AuthorId, u64)>,
         /// How the payload is laid out.
         form: PackForm,
         /// The bodies of `entries`, packed.
@@ -187,6 +189,8 @@ pub enum Effect {
         bundle: bool,
         /// Bodies of about this many bytes are wanted, the oldest arrivals of all these authors first.
         raw_bytes: usize,
+        /// About one cut is wanted in so many bytes of bodies.
+        span_bytes: usize,
     },
     /// Unpack a pack; answer with [`Input::Unpacked`].
     Unpack {
@@ -234,6 +238,11 @@ pub enum Effect {
         stream: StreamId,
         /// The number that shows it.
         seq: u64,
+    },
+    /// A device claims once more to hold what this node never wrote, and has shown nothing of it: tell people.
+    Doubt {
+        /// The device.
+        device: DeviceId,
     },
     /// A peer's greeting is accepted.
     Peer {
@@ -337,6 +346,8 @@ pub struct Protocol {
     pub(crate) stirred: BTreeSet<LinkId>,
     pub(crate) links_seen: u64,
     pub(crate) rebirth_awaited: bool,
+    /// Whom a device's bare word made this node leave, as which author.
+    pub(crate) left_on_the_word_of: BTreeMap<DeviceId, AuthorId>,
     pub(crate) thrift: Thrift,
     pub(crate) blobs: Blobs,
 }
@@ -366,6 +377,7 @@ impl Protocol {
             stirred: BTreeSet::new(),
             links_seen: 0,
             rebirth_awaited: false,
+            left_on_the_word_of: BTreeMap::new(),
             thrift: Thrift::default(),
             blobs: Blobs::default(),
         }
@@ -386,9 +398,9 @@ impl Protocol {
             }
             Input::Frame { link, bytes } => self.frame(now, link, &bytes, &mut out),
             Input::Unpacked { link, pack, bodies, mine } => self.unpacked(link, &pack, bodies, mine, &mut out),
-            Input::Loaded { link, stream, entries, bases, form, payload } => {
-                let parcel = Loaded { stream, entries, bases, form, payload };
-                self.loaded(now, link, parcel, &mut out);
+            Input::Loaded { link, stream, entries, bases, cuts, form, payload } => {
+                let loaded = Loaded { stream, entries, bases, cuts, form, payload };
+                self.loaded(now, link, loaded, &mut out);
             }
             Input::NotYet { link, stream } => {
                 if let Some(state) = self.links.get_mut(&link) {

@@ -95,6 +95,7 @@ pub(crate) struct Loaded {
     pub(crate) stream: StreamId,
     pub(crate) entries: Vec<Entry>,
     pub(crate) bases: Vec<(AuthorId, Digest)>,
+    pub(crate) cuts: BTreeSet<(AuthorId, u64)>,
     pub(crate) form: PackForm,
     pub(crate) payload: Vec<u8>,
 }
@@ -415,16 +416,17 @@ impl Protocol {
         let family = loading.stream.kind.family();
         let bundle = family == Family::Document && both & capability::BUNDLE != 0;
         let raw_bytes = open.pace.raw_bytes(family, open_us);
-        out.push(Effect::Load { link, stream: loading.stream, wanted: loading.wanted.clone(), bundle, raw_bytes });
+        let (stream, wanted, span_bytes) = (loading.stream, loading.wanted.clone(), open.pace.span_bytes());
+        out.push(Effect::Load { link, stream, wanted, bundle, raw_bytes, span_bytes });
         open.push.loading = Some(loading);
     }
 
     pub(crate) fn loaded(&mut self, now: Now, link: LinkId, loaded: Loaded, out: &mut Vec<Effect>) {
-        let Loaded { stream, entries, bases, form, payload } = loaded;
+        let Loaded { stream, entries, bases, cuts, form, payload } = loaded;
         let Some(open) = self.links.get_mut(&link).map(|state| &mut state.open) else { return };
         let Some(loading) = open.push.loading.take_if(|loading| loading.stream == stream) else { return };
         self.stirred.insert(link);
-        let runs = run::of_entries(stream, &loading.wanted, &entries, &bases);
+        let runs = run::of_entries(stream, &loading.wanted, &entries, &bases, &cuts);
         let Some(runs) = runs.filter(|runs| !runs.is_empty()) else {
             self.counters.one(counters::PACKS_UNSENDABLE);
             return open.push.give_up(&loading);

@@ -1,5 +1,7 @@
 //! A run of one author's entries on its way out: which numbers, which signatures, and on what base.
 
+use std::collections::BTreeSet;
+
 use holdfast_domain::entry::{Digest, Entry, ShortDigest, Signature};
 use holdfast_domain::frame::PackRange;
 use holdfast_domain::frontier::Head;
@@ -14,12 +16,14 @@ pub(crate) struct Run {
     pub(crate) last: Head,
 }
 
-/// The runs of loaded entries; `None` if they are not what was wanted, or do not end at a signature.
+/// The runs of loaded entries; `None` if they are not what was wanted, or do not end at a signature. `cuts`: entries whose
+/// signatures travel in any case.
 pub(crate) fn of_entries(
     stream: StreamId,
     wanted: &[(AuthorId, u64)],
     entries: &[Entry],
     bases: &[(AuthorId, Digest)],
+    cuts: &BTreeSet<(AuthorId, u64)>,
 ) -> Option<Vec<Run>> {
     let mut runs = Vec::new();
     for run in entries.chunk_by(|a, b| a.key.author == b.key.author) {
@@ -47,7 +51,7 @@ pub(crate) fn of_entries(
             count: run.len() as u32,
             skips: skips(run),
             base,
-            signatures: if register { every_signature(run)? } else { thinned(run) },
+            signatures: if register { every_signature(run)? } else { thinned(run, cuts) },
         };
         runs.push(Run { range, last: Head { seq: last.key.seq, digest: last.digest.short() } });
     }
@@ -63,9 +67,9 @@ fn every_signature(run: &[Entry]) -> Option<Vec<(u32, Signature)>> {
     run.iter().enumerate().map(|(index, entry)| Some((index as u32, entry.signature?))).collect()
 }
 
-/// The last signature of the run, and of those before it only as many as a receiver needs: one in so many entries, and
-/// one in so many bytes.
-fn thinned(run: &[Entry]) -> Vec<(u32, Signature)> {
+/// The last signature of the run, those at cuts, and of the others only as many as a receiver needs: one in so many
+/// entries, and one in so many bytes.
+fn thinned(run: &[Entry], cuts: &BTreeSet<(AuthorId, u64)>) -> Vec<(u32, Signature)> {
     let mut kept = Vec::new();
     let mut candidate: Option<(u32, Signature)> = None;
     let (mut kept_end, mut candidate_bytes, mut bytes) = (0, 0, 0);
@@ -77,6 +81,11 @@ fn thinned(run: &[Entry]) -> Vec<(u32, Signature)> {
             kept.push(previous);
             kept_end = previous.0 as usize + 1;
             bytes -= candidate_bytes;
+        }
+        if cuts.contains(&(entry.key.author, entry.key.seq)) {
+            kept.push((index as u32, signature));
+            (kept_end, bytes, candidate) = (index + 1, 0, None);
+            continue;
         }
         candidate = Some((index as u32, signature));
         candidate_bytes = bytes;

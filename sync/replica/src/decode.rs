@@ -54,6 +54,16 @@ pub(crate) fn number(bytes: &[u8]) -> Option<(GenerationTag, u64)> {
     Some((tag, body.unsigned()?))
 }
 
+/// The number of a change's first operation: greater than that of any operation that the change follows from.
+pub(crate) fn first_op(bytes: &[u8]) -> Option<u64> {
+    let mut body = Cursor::body(bytes, CHUNK_CHANGE)?;
+    body.hashes()?;
+    let length = body.unsigned()?;
+    body.take(length)?;
+    body.unsigned()?;
+    body.unsigned()
+}
+
 /// Decodes a bundle of reasonable size into its changes; `None` for anything else.
 pub(crate) fn bundle(bytes: &[u8]) -> Option<Vec<Change>> {
     measure_bundle(bytes)?;

@@ -28,6 +28,7 @@ mod conflict;
 mod record;
 mod value;
 
+pub mod closure;
 mod feed;
 pub mod pack;
 pub mod segment;

@@ -50,6 +50,38 @@ impl Store {
         raw_bytes_max: usize,
         entries_max: usize,
     ) -> Result<Vec<Entry>, StoreError> {
+        let runs = self.read(stream, wanted, raw_bytes_max, entries_max)?;
+        if let Some(stuck) = runs.iter().find(|run| run.entries.len() > run.signed)
+            && runs.iter().all(|run| run.signed == 0)
+        {
+            // A run that no signature ends must not hold up the others.
+            let others: Vec<_> = wanted.iter().filter(|(author, _)| *author != stuck.author).copied().collect();
+            return self.run(stream, &others, raw_bytes_max, entries_max);
+        }
+        let whole = runs.into_iter().flat_map(|run| run.entries.into_iter().take(run.signed));
+        Ok(whole.collect())
+    }
+
+    /// As [`Store::run`], but with what follows the last signature of each author, and each author's entries apart.
+    pub fn runs(
+        &self,
+        stream: StreamId,
+        wanted: &[(AuthorId, u64)],
+        raw_bytes_max: usize,
+        entries_max: usize,
+    ) -> Result<Vec<Vec<Entry>>, StoreError> {
+        let runs = self.read(stream, wanted, raw_bytes_max, entries_max)?;
+        Ok(runs.into_iter().map(|run| run.entries).collect())
+    }
+
+    /// Reads runs, merged by arrival, up to the limits; if no signature is among them, one of them on to its next.
+    fn read(
+        &self,
+        stream: StreamId,
+        wanted: &[(AuthorId, u64)],
+        raw_bytes_max: usize,
+        entries_max: usize,
+    ) -> Result<Vec<Run>, StoreError> {
         let question = match stream.kind.family() {
             Family::Register => {
                 "SELECT seq, digest, signature, body, 0 FROM registers WHERE chain = ?1 AND seq >= ?2 ORDER BY seq"
@@ -97,16 +129,7 @@ impl Store {
             }
         }
         drop(readers);
-        if let Some(stuck) = runs.iter().position(|run| run.entries.len() > run.signed)
-            && runs.iter().all(|run| run.signed == 0)
-        {
-            // A run that no signature ends must not hold up the others.
-            let stuck = runs[stuck].author;
-            let others: Vec<_> = wanted.iter().filter(|(author, _)| *author != stuck).copied().collect();
-            return self.run(stream, &others, raw_bytes_max, entries_max);
-        }
-        let whole = runs.into_iter().flat_map(|run| run.entries.into_iter().take(run.signed));
-        Ok(whole.collect())
+        Ok(runs)
     }
 
     /// Digests of the entries held from number `from` to number `to`, both included, in order; the digest at which a chain

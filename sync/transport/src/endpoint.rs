@@ -14,6 +14,9 @@ use quinn::{Connection, Endpoint, Incoming, VarInt};
 use rustls::pki_types::CertificateDer;
 use tokio::sync::{mpsc, watch};
 
+use crate::arrivals::{Arrivals, HANDSHAKE_MAX};
+use crate::door::ids::Port;
+use crate::door::{Door, Misuse, Opener};
 use crate::error::TransportError;
 use crate::identity::{DeviceKey, Membership, SERVER_NAME, certified_key, is_in_force};
 use crate::inbox::{self, End};
@@ -100,6 +103,8 @@ pub struct Transport {
 
 pub(crate) struct Shared {
     endpoint: Endpoint,
+    door: Arc<Door>,
+    arrivals: Arrivals<Connection>,
     local: SocketAddr,
     pub(crate) me: DeviceId,
     profile: Option<LinkProfile>,
@@ -162,11 +167,14 @@ impl Transport {
         let mut server = quinn::ServerConfig::with_crypto(Arc::new(tls::peer_server(key, membership, floor_ms)?));
         server.max_incoming(256);
         server.validation_token_config(profile::no_tokens());
-        let endpoint = bind(server.clone(), config.listen)?;
+        let door = Arc::new(Door::default());
+        let endpoint = door.open(server.clone(), config.listen, key, Port::Peers)?;
         let local = endpoint.local_addr().map_err(|source| TransportError::Bind { address: config.listen, source })?;
         let (events, receiver) = mpsc::channel(LINK_EVENTS_MAX);
         let shared = Arc::new(Shared {
             endpoint,
+            door,
+            arrivals: Arrivals::default(),
             local,
             me: key.device(),
             profile: config.profile,
@@ -230,6 +238,11 @@ impl Transport {
         if let Some(link) = self.links().remove(&link) {
             link.outbox.close(reason);
         }
+    }
+
+    /// What keeps the ports of this node.
+    pub fn door(&self) -> &Arc<Door> {
+        &self.shared.door
     }
 
     /// Where peers reach this endpoint.
@@ -314,7 +327,10 @@ impl Transport {
         client.transport_config(self.settings(profile, Side::Dials, address));
         let connecting =
             self.shared.endpoint.connect_with(client, address, SERVER_NAME).map_err(|error| error.to_string())?;
-        connecting.await.map_err(|error| error.to_string())
+        connecting.await.map_err(|error| {
+            self.door().ended(address, Opener::Here, &error);
+            error.to_string()
+        })
     }
 
     fn settings(&self, profile: Option<LinkProfile>, side: Side, address: SocketAddr) -> Arc<quinn::TransportConfig> {
@@ -331,11 +347,20 @@ impl Transport {
         self.shared.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Ends a handshake that takes too long, or whose place is wanted.
+    fn give_up(&self, arrival: &Connection) {
+        self.door().unfinished(arrival.remote_address());
+        arrival.close(VarInt::from_u32(Bye::Slow as u32), b"no handshake");
+    }
+
     /// Takes a proved connection into use.
     pub(crate) fn enter(&self, connection: Connection, outgoing: bool) -> Result<Entered, NotEntered> {
         let now = tls::floored_time(self.shared.clock_floor_ms);
         let Some(device) = proved_device(&connection, now) else {
-            self.shared.tickets.forget(connection.remote_address());
+            let address = connection.remote_address();
+            self.shared.tickets.forget(address);
+            let opener = if outgoing { Opener::Here } else { Opener::There };
+            self.door().untrusted(address, opener, "no certificate in force");
             connection.close(VarInt::from_u32(Bye::BadCredential as u32), b"no certificate in force");
             return Err(NotEntered::Unproved);
         };
@@ -347,7 +372,7 @@ impl Transport {
         let pulse = Arc::new(Pulse::default());
         let outbox = Outbox::new(connection.clone(), Arc::clone(&pulse));
         let mut links = self.links();
-        make_way(&mut links, device);
+        make_way(&mut links, device, self.door());
         links.insert(link, Link { device, outbox, has_spoken: false });
         Ok(Entered { device, link, connection, pulse, outgoing })
     }
@@ -360,8 +385,14 @@ impl Transport {
         if self.events().send(LinkEvent::Up { link, device, address, outgoing }).await.is_err() {
             return "the node stops".to_owned();
         }
+        self.door().meets(address);
         tokio::spawn(pulse::watch(self.clone(), connection.clone(), link, pulse, knobs));
-        let End { reason, partials } = inbox::receive(self.clone(), connection, link).await;
+        let End { reason, partials } = inbox::receive(self.clone(), connection.clone(), link).await;
+        self.door().parts(address);
+        if let Some(error) = connection.close_reason() {
+            // An end that dialled may hear only now that it is not trusted.
+            self.door().ended(address, if outgoing { Opener::Here } else { Opener::There }, &error);
+        }
         self.links().remove(&link);
         self.news();
         self.events().send(LinkEvent::Down { link, reason: reason.clone(), partials }).await.ok();
@@ -371,7 +402,7 @@ impl Transport {
 
 /// Ends what stands in the way of a fresh connection with a device: those on which it is not heard any more, and the oldest
 /// of too many that never said anything. The others must show that they are still good.
-fn make_way(links: &mut BTreeMap<LinkId, Link>, device: DeviceId) {
+fn make_way(links: &mut BTreeMap<LinkId, Link>, device: DeviceId, door: &Door) {
     links.retain(|_, link| {
         let stalled = link.device == device && link.outbox.pulse.is_stalled();
         if stalled {
@@ -391,24 +422,29 @@ fn make_way(links: &mut BTreeMap<LinkId, Link>, device: DeviceId) {
         // Link numbers rise, so the oldest come first.
         for id in crowd.iter().take((crowd.len() + 1).saturating_sub(places)) {
             if let Some(link) = links.remove(id) {
+                door.misused(link.outbox.connection.remote_address(), Misuse::Silent);
                 link.outbox.close(Bye::Slow);
             }
         }
     }
 }
 
-pub(crate) fn bind(server: quinn::ServerConfig, address: SocketAddr) -> Result<Endpoint, TransportError> {
-    Endpoint::server(server, address).map_err(|source| match source.kind() {
-        std::io::ErrorKind::AddrInUse => TransportError::PortInUse { address },
-        _ => TransportError::Bind { address, source },
-    })
-}
-
 async fn accept(transport: Transport) {
-    while let Some(incoming) = transport.shared.endpoint.accept().await {
-        if transport.shared.endpoint.open_connections() > LINKS_MAX {
-            incoming.refuse();
+    let Shared { endpoint, arrivals, .. } = &*transport.shared;
+    while let Some(incoming) = endpoint.accept().await {
+        if arrivals.are_many() && !incoming.remote_address_validated() {
+            // Whoever is there comes again and says where it is. One whose address is not proved may always be asked.
+            incoming.retry().ok();
             continue;
+        }
+        if endpoint.open_connections() > LINKS_MAX {
+            match arrivals.oldest() {
+                Some(oldest) => transport.give_up(&oldest),
+                None => {
+                    incoming.refuse();
+                    continue;
+                }
+            }
         }
         tokio::spawn(welcome(transport.clone(), incoming));
     }
@@ -425,8 +461,14 @@ async fn welcome(transport: Transport, incoming: Incoming) {
     let Ok((connection, established)) = connecting.into_0rtt() else { return };
     // A session that is resumed proves the device in its first packet; a fresh one at the end of the handshake.
     if connection.peer_identity().is_none() {
-        established.await;
+        let (place, oldest) = transport.shared.arrivals.begin(connection.clone());
+        oldest.iter().for_each(|oldest| transport.give_up(oldest));
+        if tokio::time::timeout(HANDSHAKE_MAX, established).await.is_err() {
+            transport.give_up(&connection);
+        }
+        transport.shared.arrivals.end(place);
         if let Some(error) = connection.close_reason() {
+            transport.door().ended(address, Opener::There, &error);
             return tracing::debug!(%address, %error, "a connection was refused");
         }
     }

@@ -16,9 +16,11 @@ use quinn::{Connection, Endpoint, Incoming};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use crate::door::Door;
+use crate::door::ids::Port;
 use crate::error::{EnrolError, TransportError};
 use crate::identity::{DeviceKey, Membership, SERVER_NAME};
-use crate::{endpoint, profile, tls};
+use crate::{profile, tls};
 
 const ALPN: &[u8] = b"holdfast-enrol/1";
 const PREFIX: &str = "hfi1.";
@@ -120,18 +122,19 @@ pub fn serve(
     listen: SocketAddr,
     key: &DeviceKey,
     membership: &Membership,
+    door: &Arc<Door>,
 ) -> Result<(SocketAddr, mpsc::Receiver<EnrolRequest>), TransportError> {
     let crypto = tls::enrol_server(key, membership, ALPN)?;
     let mut server = quinn::ServerConfig::with_crypto(Arc::new(crypto));
     server.transport_config(profile::enrolment());
-    let endpoint = endpoint::bind(server, listen)?;
+    let endpoint = door.open(server, listen, key, Port::Newcomers)?;
     let address = endpoint.local_addr().map_err(|source| TransportError::Bind { address: listen, source })?;
     let (requests, receiver) = mpsc::channel(ENROLS_WAITING_MAX);
-    tokio::spawn(keep_door(endpoint, requests));
+    tokio::spawn(keep_door(endpoint, requests, Arc::clone(door)));
     Ok((address, receiver))
 }
 
-async fn keep_door(endpoint: Endpoint, requests: mpsc::Sender<EnrolRequest>) {
+async fn keep_door(endpoint: Endpoint, requests: mpsc::Sender<EnrolRequest>, door: Arc<Door>) {
     let places = Arc::new(Semaphore::new(ENROLS_WAITING_MAX));
     loop {
         let incoming = tokio::select! {
@@ -139,18 +142,23 @@ async fn keep_door(endpoint: Endpoint, requests: mpsc::Sender<EnrolRequest>) {
             () = requests.closed() => None,
         };
         let Some(incoming) = incoming else { return };
+        if !incoming.remote_address_validated() {
+            // A round trip more is nothing to a newcomer, and forged addresses take nobody's place. It may always be asked.
+            incoming.retry().ok();
+            continue;
+        }
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             incoming.refuse();
             continue;
         };
-        let requests = requests.clone();
+        let (requests, door) = (requests.clone(), Arc::clone(&door));
         tokio::spawn(async move {
             let _place = place;
             let address = incoming.remote_address();
             match tokio::time::timeout(PATIENCE, answer(incoming, requests)).await {
                 Ok(Ok(())) => {}
-                Ok(Err(fault)) => tracing::info!(%address, fault, "an enrolment came to nothing"),
-                Err(_) => tracing::info!(%address, "a newcomer said nothing"),
+                Ok(Err(fault)) => door.not_enrolled(address, fault),
+                Err(_) => door.not_enrolled(address, "it said nothing".to_owned()),
             }
         });
     }
@@ -175,7 +183,11 @@ async fn answer(incoming: Incoming, requests: mpsc::Sender<EnrolRequest>) -> Res
     out.finish().map_err(|error| wrong(&error))?;
     // The newcomer closes once it has read everything.
     connection.closed().await;
-    Ok(())
+    match grant {
+        Ok(_) => Ok(()),
+        Err(EnrolRefusal::UnknownUsedOrExpired) => Err("its token is unknown, used or past its time".to_owned()),
+        Err(EnrolRefusal::Busy) => Err("this node was busy".to_owned()),
+    }
 }
 
 /// Redeems a token. Gives what makes this device a member, and a peer to dial first.

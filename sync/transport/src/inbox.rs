@@ -1,10 +1,13 @@
 //! The receiving half of a connection: frames in order per class, datagrams as they come, and what the end cut in two.
 
+use std::fmt::Display;
+
 use holdfast_domain::frame::{Bye, LinkId};
 use quinn::{Connection, RecvStream, VarInt};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::door::Misuse;
 use crate::endpoint::{LinkEvent, Transport};
 use crate::window::{BadFrame, Length, LengthSoFar, Window};
 
@@ -51,7 +54,10 @@ async fn read_class(
     loop {
         let length = match read_length(&mut stream).await? {
             Ok(length) => length,
-            Err(fault) => return bad_frame(&connection, link, fault),
+            Err(fault) => {
+                turn_out(&transport, &connection, link, &fault);
+                return None;
+            }
         };
         // Grown as bytes come in: a peer that announces much and sends little costs little.
         let mut bytes = Vec::new();
@@ -64,7 +70,10 @@ async fn read_class(
         }
         let bytes = match window.read(length.packed, bytes) {
             Ok(bytes) => bytes,
-            Err(fault) => return bad_frame(&connection, link, fault),
+            Err(fault) => {
+                turn_out(&transport, &connection, link, &fault);
+                return None;
+            }
         };
         transport.has_spoken(link);
         transport.events().send(LinkEvent::Frame { link, bytes }).await.ok()?;
@@ -83,24 +92,27 @@ async fn read_length(stream: &mut RecvStream) -> Option<Result<Length, BadFrame>
     }
 }
 
-/// Ends the connection with a peer that sent what is no frame. Nothing of its stream is of use.
-fn bad_frame(connection: &Connection, link: LinkId, fault: BadFrame) -> Option<Vec<u8>> {
-    tracing::warn!(link = link.0, %fault, "a peer sent what is no frame");
-    connection.close(VarInt::from_u32(Bye::BadFrame as u32), Bye::BadFrame.as_str().as_bytes());
-    None
-}
-
 /// One reader for all of them, which waits for its turn at the engine like each of the streams' readers: a flood of
 /// datagrams pushes out its own oldest, and the streams keep their share.
 async fn read_datagrams(transport: Transport, connection: Connection, link: LinkId) {
     let events: mpsc::Sender<LinkEvent> = transport.events();
     while let Ok(bytes) = connection.read_datagram().await {
         // An empty one is a beacon; quinn has acknowledged it already.
-        if bytes.is_empty() || bytes.len() > DATAGRAM_BYTES_MAX {
+        if bytes.is_empty() {
             continue;
+        }
+        if bytes.len() > DATAGRAM_BYTES_MAX {
+            return turn_out(&transport, &connection, link, &"a datagram over the limit");
         }
         if events.send(LinkEvent::Frame { link, bytes: bytes.to_vec() }).await.is_err() {
             return;
         }
     }
+}
+
+/// Ends a connection whose peer sent what is no frame, or more at once than it may; counted, and told of once.
+fn turn_out(transport: &Transport, connection: &Connection, link: LinkId, fault: &dyn Display) {
+    tracing::debug!(link = link.0, %fault, "a peer sent what is no frame");
+    transport.door().misused(connection.remote_address(), Misuse::BadFrame);
+    connection.close(VarInt::from_u32(Bye::BadFrame as u32), Bye::BadFrame.as_str().as_bytes());
 }

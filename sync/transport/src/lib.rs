@@ -4,6 +4,7 @@
 
 pub mod beacon;
 pub mod controller;
+pub mod door;
 pub mod endpoint;
 pub mod enrolment;
 pub mod error;
@@ -15,6 +16,7 @@ pub mod steering;
 pub mod tls;
 pub mod window;
 
+mod arrivals;
 mod discovery;
 mod inbox;
 mod link;

@@ -90,9 +90,8 @@ pub(crate) async fn keep_dialling(transport: Transport, address: PeerAddress) {
                     tracing::info!(%address, "this address is this node itself; it is not dialled again");
                     return;
                 }
-                Err(NotEntered::Unproved) => {
-                    tracing::warn!(%address, "whoever answers shows no certificate that is in force");
-                }
+                // The door tells of it, once in a while.
+                Err(NotEntered::Unproved) => {}
             },
             Err(fault) => tracing::debug!(%address, fault, "a peer does not answer"),
         }

@@ -59,7 +59,9 @@ impl Told {
             (Some(old), Some(new)) => moved(old as f64, new as f64),
             (old, new) => old != new,
         };
-        let due = now.saturating_duration_since(self.at) >= TELL_EVERY;
+        // How much may go out at once hangs on the first figure.
+        let first = self.rate_bps.is_none() && rate_bps.is_some();
+        let due = first || now.saturating_duration_since(self.at) >= TELL_EVERY;
         due && (rate_moved || moved(self.rtt.as_secs_f64(), rtt.as_secs_f64()))
     }
 }

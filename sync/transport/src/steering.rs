@@ -22,6 +22,8 @@ const FLOOR: f64 = 0.75;
 const CAP: f64 = 1.15;
 /// Share of the usual rate that is not given up for the sake of the queue.
 const RATE_HELD: f64 = 0.9;
+/// A window filled to this share is full: packets do not come out even.
+const FILLED: f64 = 0.9;
 /// Growth and decrease per round trip at full error of the queueing delay.
 const GROW: f64 = 0.18;
 const SHRINK: f64 = 0.25;
@@ -115,7 +117,10 @@ pub struct Steering {
     round: u64,
     round_begun: Option<(Instant, u64)>,
     round_limited_by_app: bool,
+    /// Rates of rounds that the link limited, or that were faster than those.
     rates: VecDeque<f64>,
+    /// Rates of all rounds of late: the link carries no less, whoever limited them.
+    proved: VecDeque<f64>,
     tally: Tally,
     loss: Option<f64>,
     loss_when_thin: Option<f64>,
@@ -146,6 +151,7 @@ impl Steering {
             round_begun: None,
             round_limited_by_app: true,
             rates: VecDeque::new(),
+            proved: VecDeque::new(),
             tally: Tally::default(),
             loss: None,
             loss_when_thin: None,
@@ -176,9 +182,12 @@ impl Steering {
         if self.search.is_some() || self.rates.is_empty() {
             return None;
         }
-        let mut rates: Vec<f64> = self.rates.iter().copied().collect();
-        rates.sort_by(f64::total_cmp);
-        Some((rates[rates.len() / 2] * 8.0) as u64)
+        let middle = |rates: &VecDeque<f64>| {
+            let mut rates: Vec<f64> = rates.iter().copied().collect();
+            rates.sort_by(f64::total_cmp);
+            rates.get(rates.len() / 2).copied().unwrap_or(0.0)
+        };
+        Some((middle(&self.rates).max(middle(&self.proved)) * 8.0) as u64)
     }
 
     /// Bytes acknowledged so far.
@@ -209,13 +218,17 @@ impl Steering {
         self.delivered_bytes += bytes;
         self.tally.acked_bytes += bytes;
         self.time(now, now.saturating_duration_since(sent));
-        let idle = limited_by_app && in_flight_bytes + bytes < self.window_bytes() / 2;
-        self.round_limited_by_app |= idle;
+        let filled = (in_flight_bytes + bytes) as f64 / self.window_bytes() as f64;
+        let idle = limited_by_app && filled < 0.5;
+        // A sender that leaves a little room in each round, and is believed to have met the link's limit, would believe in
+        // less and less.
+        let limited_by_app = limited_by_app && filled < FILLED;
+        self.round_limited_by_app |= limited_by_app;
         match self.round_begun {
-            None => self.begin_round(now, idle),
+            None => self.begin_round(now, limited_by_app),
             Some((begun, _)) if sent >= begun => {
                 self.end_round(now);
-                self.begin_round(now, idle);
+                self.begin_round(now, limited_by_app);
             }
             Some(_) => {}
         }
@@ -277,16 +290,14 @@ impl Steering {
         self.note_loss();
         self.note_empty();
         let rate = (self.delivered_bytes - delivered_bytes) as f64 / seconds;
+        push_kept(&mut self.proved, rate);
         // A sender that had little to send proves no less than it sent, and nothing more.
         if self.round_limited_by_app && rate <= self.best_rate() {
             return;
         }
         // What a thin round delivers is this sender's choice.
         if !self.last_was_thin {
-            self.rates.push_back(rate);
-            while self.rates.len() > ROUNDS_KEPT {
-                self.rates.pop_front();
-            }
+            push_kept(&mut self.rates, rate);
         }
         if let Some(search) = &mut self.search {
             if rate > search.best_bytes_per_s * 1.25 {
@@ -427,6 +438,13 @@ impl Steering {
             self.window_bytes = self.window_bytes.min(ceiling * rtt.as_secs_f64());
         }
         self.window_bytes = self.window_bytes.max(2.0 * packet);
+    }
+}
+
+fn push_kept(rates: &mut VecDeque<f64>, rate: f64) {
+    rates.push_back(rate);
+    while rates.len() > ROUNDS_KEPT {
+        rates.pop_front();
     }
 }
 

@@ -16,6 +16,8 @@ use holdfast_transport::identity::{Authority, DeviceKey, Membership};
 
 /// When made histories begin, Unix milliseconds: 2026-01-05 06:00 UTC.
 const MORNING_MS: u64 = 1_767_592_800_000;
+/// The network on which vehicles meet that stand beside each other, bits a second.
+const YARD_BPS: u64 = 100_000_000;
 /// How long two engines stay together after they agree, steps of a second: so long that each has said what it holds.
 const REST_TICKS: usize = 30;
 /// How long two engines may go on talking after they had nothing left to say, steps of a second.
@@ -171,7 +173,9 @@ impl Org {
         let mut talk = Talk { link, engines: [left, right], queue: [Vec::new(), Vec::new()], bytes: [0; 2] };
         for end in 0..2 {
             let up = up(link, devices[1 - end], end == 0);
-            talk.step(self.now(1), end, vec![up])?;
+            // They stand on one yard and meet on its network.
+            let measured = Event::Measured { link, rate_bps: Some(YARD_BPS), rtt_us: 1_000, lost_permille: 0 };
+            talk.step(self.now(1), end, vec![up, measured])?;
         }
         Ok(talk)
     }

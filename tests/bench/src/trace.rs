@@ -22,7 +22,7 @@ use crate::floor;
 use crate::meeting::{Device, Org};
 
 /// Raised when what is made here changes, so that kept directories are made again.
-const LAYOUT: u32 = 5;
+const LAYOUT: u32 = 6;
 /// Vehicles whose crews write at the same time, each on a store of its own.
 const VEHICLES: usize = 4;
 const CREW_OF_VEHICLE: usize = 5;

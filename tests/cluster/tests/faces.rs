@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use holdfast_cluster::api::Api;
@@ -43,6 +43,32 @@ fn health_and_metrics_need_no_token_and_the_api_does() -> Result<()> {
     let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
     let rebound = agent.get(format!("{base}/healthz")).header("host", "evil.example").call()?;
     assert_eq!(rebound.status(), 421);
+    Ok(())
+}
+
+#[test]
+fn what_others_did_wrong_is_counted_where_people_look() -> Result<()> {
+    let home = tempfile::tempdir()?;
+    let hub = hub(home.path())?;
+    let garbage = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    garbage.send_to(b"GET / HTTP/1.1\r\n\r\n", &hub.peer_address)?;
+    let refused = hub.api.upload("/parcels/import", "application/vnd.holdfast.parcel", b"HOLDFAST but cut")?;
+    assert_eq!(refused.status, 422);
+    let deadline = Instant::now() + PATIENCE;
+    let status = loop {
+        let status = hub.api.get("/status")?;
+        if status["turned_away"]["datagrams_not_quic"] == 1 || Instant::now() > deadline {
+            break status;
+        }
+    };
+    assert_eq!(status["turned_away"]["datagrams_not_quic"], 1, "{status}");
+    assert_eq!(status["counters"]["parcels_refused"], 1, "{status}");
+    let metrics = ureq::get(format!("{}/metrics", hub.api.base())).call()?.body_mut().read_to_string()?;
+    for line in ["holdfast_datagrams_not_quic_total 1\n", "holdfast_handshakes_other_org_total 0\n"] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+    let said = Program::Hub.call(hub.data(), &["status"])?;
+    assert!(said.contains("datagrams that are no QUIC") && said.contains("parcels that are damaged"), "{said}");
     Ok(())
 }
 

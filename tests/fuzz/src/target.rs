@@ -3,6 +3,8 @@
 mod parcel;
 mod window;
 
+use std::collections::BTreeSet;
+
 use ed25519_dalek::{Signer, SigningKey};
 use holdfast_domain::clock::{Hlc, Now};
 use holdfast_domain::entry::{Digest, Entry, EntryKey, ShortDigest, Signature};
@@ -122,7 +124,15 @@ fn frames() -> Vec<Vec<u8>> {
                 Effect::Load { link, stream, .. } => {
                     let entries = vec![entry.clone()];
                     let (form, payload) = Replica::new().pack(stream, &entries, false);
-                    inputs.push(Input::Loaded { link, stream, entries, bases: Vec::new(), form, payload });
+                    inputs.push(Input::Loaded {
+                        link,
+                        stream,
+                        entries,
+                        bases: Vec::new(),
+                        cuts: BTreeSet::new(),
+                        form,
+                        payload,
+                    });
                 }
                 _ => {}
             }

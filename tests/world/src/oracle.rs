@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use holdfast_domain::clock::Now;
 use holdfast_domain::edit::Outcome;
 use holdfast_domain::frame::Bye;
-use holdfast_domain::frontier::{Fingerprint, Frontier};
+use holdfast_domain::frontier::{Fingerprint, Frontier, ScopeFrontier};
+use holdfast_domain::identity::AuthorId;
 use holdfast_domain::record::RecordId;
 use holdfast_domain::scope::{Scope, StreamId};
 use holdfast_driver::effect::{Effect, Notice, Reply};
@@ -101,13 +102,40 @@ pub fn demand_agreement(world: &mut World, nodes: &[usize], bound_ms: u64) -> u6
     took
 }
 
-/// Demands that a peer was refused, and told of, for one of these reasons.
-pub fn demand_refused(world: &World, reasons: &[Bye]) {
-    let refused = |(_, notice): &(usize, Notice)| match notice {
-        Notice::PeerRefused { reason, .. } => reasons.contains(reason),
-        _ => false,
-    };
-    assert!(world.told().iter().any(refused), "none of {reasons:?} was told: {:?}", world.told());
+/// Demands that a node in bad hands was found guilty of one of these deeds by somebody, and that each time it was counted
+/// once, told of once, and nobody else was blamed; that nothing of its own hand is held; and that nothing was put aside.
+pub fn demand_guilt(world: &World, nodes: &[usize], guilty: usize, reasons: &[Bye]) {
+    let culprit = world.device(guilty).device();
+    let mut found = 0;
+    for &node in nodes {
+        let refused = |(of, notice): &(usize, Notice)| match notice {
+            Notice::PeerRefused { device, reason } if *of == node => Some((*device, *reason)),
+            _ => None,
+        };
+        let told: Vec<_> = world.told().iter().filter_map(refused).collect();
+        assert!(told.iter().all(|(device, reason)| *device == Some(culprit) && reasons.contains(reason)), "{told:?}");
+        let counters = world.counters(node);
+        for reason in [Bye::OtherOrg, Bye::BadCredential, Bye::BadFrame, Bye::BadSignature] {
+            let times = told.iter().filter(|(_, of)| *of == reason).count() as u64;
+            let counted = counters.get(reason.as_str()).copied().unwrap_or(0);
+            assert_eq!(counted, times, "node {node} counts and tells differently of {reason:?}");
+        }
+        found += told.len();
+        demand_untouched(world, node, guilty);
+    }
+    assert!(found > 0, "none of {reasons:?} was told: {:?}", world.told());
+}
+
+/// Demands that a node holds nothing of the hand of another, and put nothing aside.
+pub fn demand_untouched(world: &World, node: usize, other: usize) {
+    let author = AuthorId::of(&world.device(other).key, 0);
+    let engine = world.engine(node);
+    let by_other =
+        |(scope, heads): (Scope, &ScopeFrontier)| heads.heads().any(|(_, of, _)| of == author).then_some(scope);
+    let scopes: Vec<Scope> = engine.frontier().scopes().filter_map(by_other).collect();
+    assert!(scopes.is_empty(), "node {node} took in what node {other} wrote in {scopes:?}");
+    let aside = engine.store().quarantined().expect("a store");
+    assert!(aside.is_empty(), "node {node} put something aside: {aside:?}");
 }
 
 /// Whether a node shows the record of an acknowledged edit.

@@ -2,13 +2,13 @@
 
 use holdfast_domain::frame::Bye;
 use holdfast_world::mallory::Malice;
-use holdfast_world::oracle::demand_refused;
+use holdfast_world::oracle::demand_guilt;
 use holdfast_world::story::beside;
 
 #[test]
 fn a_pack_that_unpacks_to_very_much_is_cut_off_and_told() {
     for seed in [221, 222] {
-        let (world, ..) = beside(seed, Malice::Bomb);
-        demand_refused(&world, &[Bye::BadFrame]);
+        let (world, nodes, _) = beside(seed, Malice::Bomb);
+        demand_guilt(&world, &nodes, nodes.len(), &[Bye::BadFrame]);
     }
 }

@@ -32,15 +32,23 @@ fn take(world: &mut World, node: usize, bytes: &[u8]) -> Result<ParcelImported, 
     import(&mut |command| Ok(world.ask(node, command)), &reader, bytes)
 }
 
-/// Gives the refusal, and demands that nothing changed.
+/// Gives the refusal, and demands that nothing changed, and that it was counted and told of once.
 fn refused(world: &mut World, node: usize, bytes: &[u8]) -> ParcelError {
     let before = world.engine(node).frontier().clone();
+    let (counted, told) = (counter(world, node, "parcels_refused"), world.told().len());
     let error = take(world, node, bytes).expect_err("a bad parcel is refused");
     assert_eq!(*world.engine(node).frontier(), before, "a refused parcel changes nothing");
-    match error {
-        Failed::Parcel(ParcelRefusal::Parcel(error)) => error,
-        other => panic!("another error: {other}"),
-    }
+    let Failed::Parcel(ParcelRefusal::Parcel(error)) = error else { panic!("another error: {error}") };
+    // Who carries one for others does nothing wrong.
+    let is_guilty = error != ParcelError::SealedToOthers;
+    let fault = Notice::ParcelRefused { fault: error.to_string() };
+    assert_eq!(counter(world, node, "parcels_refused") - counted, u64::from(is_guilty), "{error}");
+    assert_eq!(world.told()[told..], is_guilty.then_some((node, fault)).into_iter().collect::<Vec<_>>());
+    error
+}
+
+fn counter(world: &World, node: usize, name: &str) -> u64 {
+    world.counters(node).get(name).copied().unwrap_or(0)
 }
 
 /// A small parcel of the hub's with one mission.
@@ -245,6 +253,9 @@ fn a_member_that_forges_anothers_words_is_named_and_the_true_ones_stand() {
     let report = take(&mut world, engine, &forged).expect("read");
     assert_eq!(report.refused.len(), 1, "{report:?}");
     assert!(report.refused[0].reason.contains("never signed"), "{report:?}");
+    let fault = report.refused[0].reason.clone();
+    assert_eq!(world.told(), [(engine, Notice::ParcelRunsRefused { runs: 1, fault })]);
+    assert_eq!(counter(&world, engine, "parcel_runs_refused"), 1);
     assert_eq!(report.fresh, report.entries - report.refused[0].entries);
     let unvouched = rewritten(&world, liar, &bytes, |body, _| body.credentials.clear());
     let blank = world.node("truck-3");

@@ -56,6 +56,11 @@ pub enum ParcelStep {
         /// The packs.
         packs: Vec<Pack>,
     },
+    /// Take note that a parcel was turned away.
+    TurnedAway {
+        /// What is wrong with it.
+        fault: String,
+    },
 }
 
 /// What came of a [`ParcelStep`].
@@ -69,6 +74,8 @@ pub enum ParcelAnswer {
     Signed(Box<(ParcelHeader, Signature)>),
     /// Of [`ParcelStep::Take`].
     Taken(ParcelImported),
+    /// Of [`ParcelStep::TurnedAway`].
+    Noted,
 }
 
 /// An author, the first number to pack and the newest one held.
@@ -121,7 +128,17 @@ impl Core {
                     self.take_pack(step, pack, &offered, &mut report)?;
                 }
                 report.quarantined = aside(self) - before;
+                if let Some(first) = report.refused.first() {
+                    let runs = report.refused.len();
+                    *self.counters.entry("parcel_runs_refused").or_default() += runs as u64;
+                    step.notice(Notice::ParcelRunsRefused { runs, fault: first.reason.clone() });
+                }
                 ParcelAnswer::Taken(report)
+            }
+            ParcelStep::TurnedAway { fault } => {
+                *self.counters.entry("parcels_refused").or_default() += 1;
+                step.notice(Notice::ParcelRefused { fault });
+                ParcelAnswer::Noted
             }
         })
     }
@@ -193,7 +210,8 @@ impl Core {
         stream: StreamId,
         wanted: &[(AuthorId, u64)],
     ) -> Result<Option<Pack>, StoreError> {
-        let load = Wanted { stream, authors: wanted.to_vec(), bundle: false, raw_bytes: PACK_RAW_BYTES / 4 };
+        let load =
+            Wanted { stream, authors: wanted.to_vec(), bundle: false, raw_bytes: PACK_RAW_BYTES / 4, span_bytes: 0 };
         let loaded = self.load_pack(step, NO_LINK, &load)?;
         let Input::Loaded { entries, bases, form, payload, .. } = loaded else { return Ok(None) };
         if entries.is_empty() {

@@ -1,5 +1,7 @@
 //! Whatever comes in, in whatever order: no panic, and nothing is held that its author did not write.
 
+use std::collections::BTreeSet;
+
 use holdfast_domain::blob::{BlobId, BlobKey};
 use holdfast_domain::clock::Now;
 use holdfast_domain::entry::{Digest, EntryKey};
@@ -177,7 +179,15 @@ fn absurd_answer(dice: &mut Dice, effect: Effect) -> Option<Input> {
             }
             let entries = vec![entry; dice.roll(3)];
             let bases = vec![(author, digest); dice.roll(2)];
-            Some(Input::Loaded { link, stream, entries, bases, form: PackForm::Raw, payload: vec![0; dice.roll(9)] })
+            Some(Input::Loaded {
+                link,
+                stream,
+                entries,
+                bases,
+                cuts: BTreeSet::new(),
+                form: PackForm::Raw,
+                payload: vec![0; dice.roll(9)],
+            })
         }
         Effect::Unpack { link, mut pack } => {
             let bodies = [Ok(vec![vec![1]; dice.roll(3)]), Err("no".to_owned())][dice.roll(2)].clone();

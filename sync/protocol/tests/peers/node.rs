@@ -106,6 +106,7 @@ impl Store {
 pub(crate) struct Told {
     pub(crate) forks: Vec<(StreamId, AuthorId, u64, Vec<Entry>)>,
     pub(crate) own_history: Vec<(StreamId, u64)>,
+    pub(crate) doubted: Vec<DeviceId>,
     pub(crate) peers: Vec<(DeviceId, i64)>,
     pub(crate) heads: BTreeMap<DeviceId, Frontier>,
     pub(crate) closed: Vec<Bye>,
@@ -196,6 +197,7 @@ impl Node {
             }
             Effect::Jump { .. } => panic!("there are no floors here"),
             Effect::Blob(effect) => return self.obey_blob(effect).map(Input::Blob),
+            Effect::Doubt { device } => self.told.doubted.push(device),
             Effect::OwnHistory { stream, seq } => {
                 self.told.own_history.push((stream, seq));
                 self.epoch += 7;
@@ -260,7 +262,7 @@ impl Node {
         });
         let bases = bases.collect();
         let payload = pack_raw(&entries);
-        Input::Loaded { link, stream, entries, bases, form: PackForm::Raw, payload }
+        Input::Loaded { link, stream, entries, bases, cuts: BTreeSet::new(), form: PackForm::Raw, payload }
     }
 
     fn unpack(&self, link: LinkId, mut pack: Pack) -> Input {

@@ -65,7 +65,17 @@ pub(crate) fn stream(kind: StreamKind) -> StreamId {
 
 /// A chain of entries by the device with this number, after `previous`, signed at its end.
 pub(crate) fn chain(number: u8, stream: StreamId, previous: Option<&Entry>, bodies: &[&str]) -> Vec<Entry> {
-    let author = credential(number, 0).author();
+    chain_of((number, 0), stream, previous, bodies)
+}
+
+/// The same by a device in a later epoch.
+pub(crate) fn chain_of(
+    (number, epoch): (u8, u32),
+    stream: StreamId,
+    previous: Option<&Entry>,
+    bodies: &[&str],
+) -> Vec<Entry> {
+    let author = credential(number, epoch).author();
     let mut last: Option<(u64, Digest)> = previous.map(|entry| (entry.key.seq, entry.digest));
     let mut entries = Vec::new();
     for body in bodies {

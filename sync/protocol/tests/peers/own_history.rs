@@ -98,3 +98,38 @@ fn own_entries_are_not_taken_before_the_node_is_reborn() {
     puppet.pack(&mut node, &past, |_| ());
     assert_eq!(node.bodies(board(), 1), ["one", "two"]);
 }
+
+#[test]
+fn a_device_that_cries_wolf_again_is_asked_to_show_it_and_makes_no_more_authors() {
+    let mut node = Node::new(1);
+    node.write(board(), &["one"], true);
+    let mut liar = Puppet::greet_with(&mut node, 9, vec![(board().scope, Fingerprint([1; 16]))]);
+    let lie = |seq| Head { seq, digest: ShortDigest([1; 8]) };
+    liar.heads(&mut node, board(), org::credential(1, 0).author(), lie(1_000));
+    assert_eq!((node.told.own_history.len(), node.epoch), (1, 7));
+    node.write(board(), &["afresh"], true);
+    let fresh = org::credential(1, 7).author();
+    for more in 0..5 {
+        liar.heads(&mut node, board(), fresh, lie(1_000 + more));
+    }
+    assert_eq!((node.told.own_history.len(), node.epoch), (1, 7), "it stays who it is");
+    assert_eq!((node.counter("own_history_doubted"), liar.asked()), (5, vec![2]), "one question");
+    assert_eq!(node.told.doubted, [org::device(9); 5]);
+    // Another device is not held to what this one said.
+    let mut other = Puppet::greet_with(&mut node, 8, vec![(board().scope, Fingerprint([2; 16]))]);
+    other.heads(&mut node, board(), fresh, lie(2));
+    assert_eq!((node.told.own_history.len(), node.epoch), (2, 14));
+}
+
+#[test]
+fn a_doubted_word_that_is_shown_to_be_true_counts() {
+    let mut node = Node::new(1);
+    let mut peer = Puppet::greet_with(&mut node, 9, vec![(board().scope, Fingerprint([1; 16]))]);
+    let ahead = |seq| Head { seq, digest: ShortDigest([1; 8]) };
+    peer.heads(&mut node, board(), org::credential(1, 0).author(), ahead(1));
+    let (fresh, past) = (org::credential(1, 7), org::chain_of((1, 7), board(), None, &["twin"]));
+    peer.heads(&mut node, board(), fresh.author(), ahead(1));
+    assert_eq!((node.epoch, node.counter("own_history_doubted")), (7, 1));
+    peer.pack(&mut node, &past, |pack| pack.credentials.push(fresh.clone()));
+    assert_eq!(node.epoch, 14, "a twin of this node wrote under its numbers");
+}

@@ -2,6 +2,7 @@
 
 mod crew;
 
+mod closure;
 mod conflict_story;
 mod generations;
 mod lies;

@@ -188,3 +188,43 @@ fn a_rate_is_told_only_once_the_link_has_limited_it() {
     assert!((900_000..=1_100_000).contains(&rate), "{rate}");
     assert!(run.now > run.begun);
 }
+
+/// Rounds of a second in each of which so many bytes of a window were acknowledged, the sender having no more.
+fn rounds(steering: &mut Steering, now: &mut Instant, count: usize, window_share: f64) {
+    for _ in 0..count {
+        let bytes = (steering.window_bytes() as f64 * window_share) as u64;
+        let sent = *now;
+        *now += Duration::from_secs(1);
+        steering.acked(sent, bytes / 2);
+        steering.acked_all(*now, bytes / 2, true);
+        steering.acked(sent + Duration::from_millis(1), bytes / 2);
+        steering.acked_all(*now, 0, true);
+    }
+}
+
+#[test]
+fn a_sender_that_leaves_some_room_does_not_believe_in_less_and_less() {
+    let mut run = Run::new(Steering::new(PACKET, 10, None));
+    run.run(&path(64e3, 1_000, 0.0), 60);
+    let (mut steering, mut now) = (run.steering, run.now);
+    let before = steering.rate_bps().expect("measured");
+    rounds(&mut steering, &mut now, 100, 0.7);
+    let after = steering.rate_bps().expect("measured");
+    assert!(after * 10 >= before * 7, "{before} bit/s became {after}");
+}
+
+#[test]
+fn a_rate_once_taken_for_low_is_believed_to_be_what_goes_through() {
+    let mut run = Run::new(Steering::new(PACKET, 10, None));
+    run.run(&path(64e3, 1_000, 0.0), 60);
+    let (mut steering, mut now) = (run.steering, run.now);
+    // Most of what is remembered was slow, one round was fast.
+    steering.rates = [1_500.0, 1_500.0, 1_500.0, 1_500.0, 1_500.0, 8_000.0].into();
+    steering.proved = steering.rates.clone();
+    assert_eq!(steering.rate_bps(), Some(12_000));
+    for _ in 0..8 {
+        let share = 4_000.0 / steering.window_bytes() as f64;
+        rounds(&mut steering, &mut now, 1, share);
+    }
+    assert!(steering.rate_bps().expect("measured") > 25_000, "{:?}", steering.rate_bps());
+}

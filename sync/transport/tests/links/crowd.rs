@@ -1,5 +1,6 @@
 //! Fear: those who say little, or too much, take the place of those who have something to say.
 
+use holdfast_domain::api::TurnedAway;
 use holdfast_domain::frame::LinkId;
 use holdfast_domain::limits::DEVICE_LINKS_MAX;
 use holdfast_domain::scope::Class;
@@ -7,23 +8,31 @@ use holdfast_transport::endpoint::LinkEvent;
 
 use crate::members::{next, next_where, node, org};
 use crate::stranger::{Stranger, begin_frame};
+use crate::witness::Witness;
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_peer_that_never_finishes_its_first_frame_loses_its_place_to_others() {
+    let witness = Witness::new();
     let org = org();
     let (listener, mut events) = node(&org.member("a"), &[]);
     let stranger = Stranger::new(&org.member("b"));
     let mut kept = Vec::new();
     let mut links: Vec<LinkId> = Vec::new();
-    for place in 0..=DEVICE_LINKS_MAX {
+    for place in 0..DEVICE_LINKS_MAX + 2 {
         let connection = stranger.connect(listener.local_addr()).await;
         kept.push((begin_frame(&connection, 1_000, &[0]).await, connection));
         let up = |event: &LinkEvent| matches!(event, LinkEvent::Up { .. });
         let Some(LinkEvent::Up { link, .. }) = next_where(&mut events, up).await else { panic!("no link {place}") };
         links.push(link);
+        let Some(oldest) = place.checked_sub(DEVICE_LINKS_MAX) else { continue };
+        let Some(LinkEvent::Down { link, partials, .. }) = next(&mut events).await else { panic!("nobody went") };
+        assert_eq!(link, links[oldest], "the oldest goes");
+        assert!(partials.is_empty(), "a byte is handed on to nobody");
     }
-    let Some(LinkEvent::Down { link, .. }) = next(&mut events).await else { panic!("nobody went") };
-    assert_eq!(link, links[0], "the oldest goes");
+    let counted = TurnedAway { links_silent: 2, ..TurnedAway::default() };
+    assert_eq!(listener.door().turned_away(), counted);
+    let told = witness.heard("never said a whole word");
+    assert!(told.len() == 1 && told[0].contains("127.0.0.1"), "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

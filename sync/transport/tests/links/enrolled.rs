@@ -1,19 +1,29 @@
 //! Enrolment: one token, one device; no false hub; no second use.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use holdfast_domain::api::TurnedAway;
 use holdfast_domain::identity::DeviceRole;
+use holdfast_transport::door::Door;
 use holdfast_transport::enrolment::{EnrolGrant, EnrolRefusal, Token, enrol, serve};
 use holdfast_transport::error::EnrolError;
+use tokio::net::UdpSocket;
 
 use crate::members::{ISSUED_MS, Org, local, org};
+use crate::witness::Witness;
 
 const SECRET: [u8; 16] = [7; 16];
 
 /// A door whose keeper knows one secret, good once.
 fn door(org: &Org) -> SocketAddr {
+    kept(org, &Arc::new(Door::default()))
+}
+
+/// The same; what is turned away is counted here.
+fn kept(org: &Org, door: &Arc<Door>) -> SocketAddr {
     let (key, membership) = org.member("hub");
-    let (address, mut requests) = serve(local(), &key, &membership).expect("a door");
+    let (address, mut requests) = serve(local(), &key, &membership, door).expect("a door");
     let authority = org.authority.clone();
     tokio::spawn(async move {
         let mut used = false;
@@ -69,4 +79,23 @@ async fn a_cut_or_mistyped_token_is_told() {
         assert!(matches!(broken.parse::<Token>(), Err(EnrolError::Token)), "{broken}");
     }
     assert_eq!(format!("{:?}", text.parse::<Token>().expect("whole")), format!("Token({})", local()));
+}
+
+#[tokio::test]
+async fn guesses_and_garbage_are_counted_and_told_of_once_and_the_honest_newcomer_comes_in() {
+    let witness = Witness::new();
+    let org = org();
+    let keeper = Arc::new(Door::default());
+    let address = kept(&org, &keeper);
+    let mad = UdpSocket::bind(local()).await.expect("a socket");
+    mad.send_to(b"GET / HTTP/1.1\r\n\r\n", address).await.expect("loopback takes it");
+    for guess in 0..3 {
+        let refused = enrol(&token(&org, address, [guess; 16]), &org.key("guesser")).await;
+        assert!(matches!(refused, Err(EnrolError::Refused)), "{guess}");
+    }
+    enrol(&token(&org, address, SECRET), &org.key("newcomer")).await.expect("enrolled");
+    let counted = TurnedAway { datagrams_not_quic: 1, enrolments_failed: 3, ..TurnedAway::default() };
+    assert_eq!(keeper.turned_away(), counted);
+    let told = witness.heard("an enrolment came to nothing");
+    assert!(told.len() == 1 && told[0].contains("fresh invitation"), "{told:?}");
 }

@@ -117,6 +117,7 @@ async fn what_is_packed_and_is_no_small_frame_ends_the_link_and_is_not_handed_on
         let ConnectionError::ApplicationClosed(close) = connection.closed().await else { panic!("not closed for it") };
         assert_eq!(close.error_code, (Bye::BadFrame as u32).into());
     }
+    assert_eq!(listener.door().turned_away().links_bad_frame, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,14 +1,16 @@
-//! Fear: somebody gets in who does not belong, or garbage disturbs those who do.
+//! Fear: somebody gets in who does not belong, or nobody knows why no link comes, or a bad file is taken for good.
 
 use std::time::Duration;
 
-use holdfast_domain::scope::Class;
+use holdfast_domain::api::TurnedAway;
 use holdfast_transport::endpoint::{LinkEvent, Transport, TransportConfig};
 use holdfast_transport::error::TransportError;
 use holdfast_transport::identity::{DeviceKey, Membership};
 use tokio::sync::mpsc;
 
-use crate::members::{ISSUED_MS, local, next, node, org, peer_address};
+use crate::members::{ISSUED_MS, local, next_where, node, org, peer_address};
+use crate::stranger::Stranger;
+use crate::witness::Witness;
 
 /// Nothing may come within a time in which many handshakes fit.
 async fn nobody_comes(events: &mut mpsc::Receiver<LinkEvent>) {
@@ -16,13 +18,69 @@ async fn nobody_comes(events: &mut mpsc::Receiver<LinkEvent>) {
     assert!(event.is_err(), "somebody got in: {event:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn another_org_is_turned_away_on_both_ends() {
+    let witness = Witness::new();
     let (ours, theirs) = (org(), org());
     let (listener, mut listening) = node(&ours.member("a"), &[]);
-    let (_dialler, mut dialling) = node(&theirs.member("b"), &[listener.local_addr()]);
+    let (dialler, mut dialling) = node(&theirs.member("b"), &[listener.local_addr()]);
+    let mut waits = 0;
+    // It dials again and again.
+    while listener.door().turned_away().handshakes_other_org < 3 {
+        nobody_comes(&mut listening).await;
+        nobody_comes(&mut dialling).await;
+        waits += 1;
+        assert!(waits < 10, "{:?}", listener.door().turned_away());
+    }
+    for end in [&listener, &dialler] {
+        let turned_away = end.door().turned_away();
+        assert!(turned_away.handshakes_other_org >= 3, "{turned_away:?}");
+        assert_eq!(TurnedAway { handshakes_other_org: 0, ..turned_away }, TurnedAway::default());
+    }
+    let dialled = witness.heard("whoever answers there belongs to another org");
+    assert!(dialled.len() == 1 && dialled[0].contains(&listener.local_addr().to_string()), "{dialled:?}");
+    assert!(dialled[0].contains("Check the address"), "{dialled:?}");
+    let was_dialled = witness.heard("a device of another org dialled this node");
+    assert!(was_dialled.len() == 1 && was_dialled[0].contains(&dialler.local_addr().to_string()), "{was_dialled:?}");
+    assert!(was_dialled[0].contains("enrol it"), "{was_dialled:?}");
+}
+
+#[tokio::test]
+async fn a_device_of_another_org_that_pretends_to_trust_us_is_turned_away_by_us() {
+    let witness = Witness::new();
+    let (ours, theirs) = (org(), org());
+    let (listener, mut listening) = node(&ours.member("a"), &[]);
+    let (key, mut membership) = theirs.member("b");
+    membership.ca = ours.member("c").1.ca;
+    let stranger = Stranger::new(&(key, membership));
+    for _ in 0..3 {
+        // Its own handshake is over before ours has seen its certificate.
+        let connection = stranger.connect(listener.local_addr()).await;
+        connection.closed().await;
+    }
     nobody_comes(&mut listening).await;
-    nobody_comes(&mut dialling).await;
+    assert_eq!(listener.door().turned_away().handshakes_other_org, 3);
+    let told = witness.heard("another org");
+    assert!(told.len() == 1 && told[0].contains("enrol it"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_certificate_past_its_time_is_counted_and_told_of_once() {
+    let witness = Witness::new();
+    let org = org();
+    let (listener, mut listening) = node(&org.member("a"), &[]);
+    // Issued for one day; the machine's clock is past that.
+    let stranger = Stranger::new(&org.member_for("b", 1));
+    for _ in 0..3 {
+        stranger.connect(listener.local_addr()).await.closed().await;
+    }
+    nobody_comes(&mut listening).await;
+    assert_eq!(listener.door().turned_away().handshakes_untrusted, 3);
+    let told = witness.heard("do not trust each other");
+    assert!(told.len() == 1 && told[0].contains("enrol that device anew"), "{told:?}");
+    let (_honest, _events) = node(&org.member("c"), &[listener.local_addr()]);
+    let up = |event: &LinkEvent| matches!(event, LinkEvent::Up { .. });
+    assert!(next_where(&mut listening, up).await.is_some(), "others come in");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,22 +99,6 @@ async fn an_expired_certificate_is_turned_away() {
     };
     let (_dialler, _events) = Transport::bind(config, &late.0, &late.1).expect("an endpoint");
     nobody_comes(&mut listening).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn garbage_on_the_port_disturbs_nobody() {
-    let org = org();
-    let (listener, mut listening) = node(&org.member("a"), &[]);
-    let socket = tokio::net::UdpSocket::bind(local()).await.expect("a socket");
-    for size in [1, 20, 1_200, 9_000] {
-        let garbage: Vec<u8> = (0..size).map(|byte| (byte * 131 % 251) as u8).collect();
-        socket.send_to(&garbage, listener.local_addr()).await.expect("loopback takes it");
-    }
-    let (dialler, mut dialling) = node(&org.member("b"), &[listener.local_addr()]);
-    let Some(LinkEvent::Up { link, .. }) = next(&mut dialling).await else { panic!("no link") };
-    dialler.send(link, Class::P0, b"hello".to_vec()).expect("room");
-    assert!(matches!(next(&mut listening).await, Some(LinkEvent::Up { .. })));
-    assert!(matches!(next(&mut listening).await, Some(LinkEvent::Frame { bytes, .. }) if bytes == b"hello"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
