@@ -2,6 +2,12 @@
 
 /// Largest frame a peer may send. A frame is held in memory whole before it is parsed, for each of the classes.
 pub const FRAME_BYTES_MAX: usize = 2 << 20;
+/// Frames up to this size are packed against what was said before on their stream, and nothing unpacks to more; larger ones
+/// are packed already.
+pub const SMALL_FRAME_BYTES_MAX: usize = 4 << 10;
+/// So much of what was said last is remembered at both ends of each stream: two dozen edits. Twice as much gains nothing at
+/// three times the work.
+pub const WINDOW_BYTES: usize = 8 << 10;
 /// A pack is closed when its raw bodies reach this size: bundles of changes gain little beyond it.
 pub const PACK_RAW_BYTES: usize = 1 << 20;
 /// What a pack may unpack to: one full pack plus one largest body; a bomb is cut off here.

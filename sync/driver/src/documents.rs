@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     fn board(n: u8) -> StreamId {
-        StreamId::new(Scope::Mission(MissionId([n; 16])), StreamKind::Board)
+        StreamId::new(Scope::Mission(MissionId::mint(1_700_000_000_000, [n; 10])), StreamKind::Board)
     }
 
     fn with(changes: usize, count: u8) -> Documents {

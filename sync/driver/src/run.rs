@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_domain::clock::Now;
-use holdfast_domain::frame::{Bye, Carriage, Frame};
+use holdfast_domain::frame::{Bye, Carriage, Frame, LinkId};
 use holdfast_domain::limits::{COMMAND_QUEUE_MAX, STEP_EVENTS_MAX};
+use holdfast_domain::scope::Class;
 use holdfast_store::error::StoreError;
 use holdfast_store::store::Store;
 use holdfast_transport::endpoint::{LinkEvent, Transport, TransportConfig};
@@ -234,6 +235,9 @@ struct Loop {
     told: Notices,
 }
 
+/// What one step says on streams.
+type Frames = BTreeMap<(LinkId, Class), Vec<Vec<u8>>>;
+
 /// How often it is looked whether this node is reached elsewhere than before.
 const TELL_ADDRESSES_EVERY: Duration = Duration::from_secs(5);
 /// How often the engine hears of passing time: for housekeeping only, no protocol timer hangs on it.
@@ -278,9 +282,10 @@ impl Loop {
             }
             let now = self.clock.now();
             let effects = tokio::task::block_in_place(|| self.engine.step(now, events));
-            for effect in effects {
-                self.obey(effect)?;
-            }
+            let mut frames = Frames::new();
+            let obeyed = effects.into_iter().try_for_each(|effect| self.obey(effect, &mut frames));
+            self.hand_down(frames);
+            obeyed?;
         }
         self.transport.shutdown().await;
         Ok(())
@@ -314,7 +319,18 @@ impl Loop {
         Event::Command(self.ticket(Asker::Newcomer(reply, device)), Command::Enrol { secret_hash, key: device })
     }
 
-    fn obey(&mut self, effect: Effect) -> Result<(), String> {
+    /// Hands down what one step says, so that small words share packets.
+    fn hand_down(&self, frames: Frames) {
+        for ((link, class), frames) in frames {
+            if self.transport.send_all(link, class, frames).is_err() {
+                tracing::warn!(link = link.0, "a peer does not take what is sent; its session begins again");
+                self.transport.close(link, Bye::Slow);
+            }
+        }
+    }
+
+    /// Frames for streams are only gathered.
+    fn obey(&mut self, effect: Effect, frames: &mut Frames) -> Result<(), String> {
         if let Effect::Send { link, class, bytes, .. } = &effect {
             tracing::trace!(link = link.0, ?class, bytes = bytes.len(), frame = Frame::kind_of(bytes), "frame sent");
         }
@@ -324,13 +340,11 @@ impl Loop {
                 // One that finds no room is lost like any other.
                 self.transport.send_newest(link, bytes).ok();
             }
-            Effect::Send { link, class, bytes, .. } => {
-                if self.transport.send(link, class, bytes).is_err() {
-                    tracing::warn!(link = link.0, "a peer does not take what is sent; its session begins again");
-                    self.transport.close(link, Bye::Slow);
-                }
+            Effect::Send { link, class, bytes, .. } => frames.entry((link, class)).or_default().push(bytes),
+            Effect::Close { link, reason } => {
+                self.hand_down(std::mem::take(frames));
+                self.transport.close(link, reason);
             }
-            Effect::Close { link, reason } => self.transport.close(link, reason),
             Effect::Learned(whereabouts) => self.transport.learn(whereabouts),
             Effect::Changed(rev) => {
                 self.changed.send_replace(rev);

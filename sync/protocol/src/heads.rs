@@ -55,10 +55,19 @@ pub(crate) struct Told {
     latest_us: u64,
     /// How much had come in when it was told of registers.
     latest_arrivals: u64,
+    /// Since when it could be told that it knows all, and nothing else.
+    bare_us: Option<u64>,
+    /// Whether it knows a whole of this node, to go by at the next meeting.
+    has_base: bool,
 }
 
 /// Registers in constant movement are told of so rarely: those who send them unasked bring them anyway.
 const LATEST_ANNOUNCE_US: u64 = 30_000_000;
+/// A peer that saw all of it on this link is told so rarely that it knows all: the word counts at the next meeting only,
+/// and with its answer and what acknowledges them costs more than an edit.
+const BARE_ANNOUNCE_US: u64 = 10_000_000;
+/// Unless so many chains moved: if the link ends before it is told, their heads are said again at the next meeting.
+const BARE_CHAINS_MAX: usize = 32;
 
 impl Told {
     pub(crate) fn nothing() -> Self {
@@ -72,12 +81,15 @@ impl Told {
             latest_seen: none,
             latest_us: 0,
             latest_arrivals: 0,
+            bare_us: None,
+            has_base: false,
         }
     }
 
     pub(crate) fn said(&mut self, arrivals: u64, whole: Mark) {
         self.arrivals = arrivals;
         self.whole = whole;
+        self.bare_us = None;
     }
 
     pub(crate) fn said_latest(&mut self, arrivals: u64, latest: Mark) {
@@ -93,6 +105,13 @@ impl Told {
         }
         let rests = std::mem::replace(&mut self.latest_seen, latest) == latest;
         self.latest != latest && (rests || now_us.saturating_sub(self.latest_us) > LATEST_ANNOUNCE_US)
+    }
+
+    /// Whether a word without heads, after so many chains that moved, has waited long enough for some to go with it.
+    fn is_bare_due(&mut self, chains: usize, now_us: u64) -> bool {
+        let since_us = *self.bare_us.get_or_insert(now_us);
+        let waited = now_us.saturating_sub(since_us) >= BARE_ANNOUNCE_US;
+        waited || !self.has_base || chains > BARE_CHAINS_MAX
     }
 
     /// Both ends know that this node holds a chain so far.
@@ -209,6 +228,7 @@ impl Protocol {
     ) {
         let Some(state) = self.links.get_mut(&link) else { return };
         let same_whole = state.said.whole() == greeting.whole;
+        state.open.told.has_base = same_whole || base.is_some();
         if same_whole && state.said.latest().mark() == greeting.latest {
             state.open.theirs.is_as_said(&state.said);
             state.open.push.reconsider(&self.held, &state.open.theirs);
@@ -323,11 +343,18 @@ impl Protocol {
             wanted && shared.get(&(*stream, *author)).is_none_or(|&seq| seq < head.seq)
         };
         let grown = self.held.grown_since(since.min(latest_since));
-        let heads = grown.filter(|(head, at)| news(head, *at)).map(|(head, _)| head).collect();
+        let heads: Vec<_> = grown.filter(|(head, at)| news(head, *at)).map(|(head, _)| head).collect();
+        if let Some(open) = self.open_mut(link).filter(|_| heads.is_empty())
+            && !open.told.is_bare_due(shared.len(), now.mono_us)
+        {
+            open.told.shared = shared;
+            return;
+        }
         let told = if with_latest { arrivals } else { latest_since };
         self.send_heads(link, BTreeSet::new(), heads, told, out);
         if let Some(open) = self.open_mut(link) {
             open.told.next_us += now.mono_us;
+            open.told.has_base = true;
             if with_latest {
                 open.told.said_latest(arrivals, latest);
             } else {

@@ -9,7 +9,7 @@ use holdfast_domain::frame::{Carriage, Flow, Frame, FrameV1, LinkId, Pack, PackF
 use holdfast_domain::frontier::Head;
 use holdfast_domain::identity::{AuthorId, Credential, DeviceRole};
 use holdfast_domain::limits::{FRAME_BYTES_MAX, IN_FLIGHT_PACKS_MAX, PACK_AUTHORS_MAX, PACKET_BYTES};
-use holdfast_domain::scope::{Class, Family, StreamId};
+use holdfast_domain::scope::{Class, Family, StreamId, StreamKind};
 
 use crate::blob::BlobEffect;
 use crate::counters;
@@ -453,10 +453,11 @@ impl Protocol {
         let raw = entries.iter().map(|entry| entry.body.len()).sum();
         open.pace.packed(stream.kind.family(), raw, bytes.len());
         let small = bytes.len() <= PACKET_BYTES;
-        let newest = stream.kind.family() == Family::Register;
+        // Where the next word is a minute away, a stream costs less than a packet: others of its kind were said on it.
+        let fleeting = stream.kind.family() == Family::Register && stream.kind != StreamKind::Holds;
         // What was asked for is not asked for twice, so it must arrive.
         let asked = loading.wanted.iter().any(|(author, _)| open.push.asked.contains_key(&(stream, *author)));
-        let carriage = if small && newest && !asked { Carriage::Packet } else { Carriage::Stream };
+        let carriage = if small && fleeting && !asked { Carriage::Packet } else { Carriage::Stream };
         let flown = InFlight {
             id: pack.id,
             stream,

@@ -219,7 +219,12 @@ impl Transport {
 
     /// Queues a frame on a connection. One that is gone swallows it: its end is announced anyway.
     pub fn send(&self, link: LinkId, class: Class, bytes: Vec<u8>) -> Result<(), Slow> {
-        self.links().get_mut(&link).map_or(Ok(()), |link| link.outbox.send(class, bytes))
+        self.send_all(link, class, vec![bytes])
+    }
+
+    /// Queues frames that are to share packets, in their order.
+    pub fn send_all(&self, link: LinkId, class: Class, frames: Vec<Vec<u8>>) -> Result<(), Slow> {
+        self.links().get_mut(&link).map_or(Ok(()), |link| link.outbox.send(class, frames))
     }
 
     /// Sends a frame that only counts while it is new, such as a position: as a datagram, which may be lost and overtakes

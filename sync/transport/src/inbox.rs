@@ -3,13 +3,13 @@
 use std::fmt::Display;
 
 use holdfast_domain::frame::{Bye, LinkId};
-use holdfast_domain::limits::FRAME_BYTES_MAX;
 use quinn::{Connection, RecvStream, VarInt};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::door::Misuse;
 use crate::endpoint::{LinkEvent, Transport};
+use crate::window::{BadFrame, Length, LengthSoFar, Window};
 
 /// A shorter beginning of a frame is not worth the trouble: its fields would hardly be whole.
 const PARTIAL_BYTES_MIN: usize = 512;
@@ -50,25 +50,45 @@ async fn read_class(
     mut stream: RecvStream,
     link: LinkId,
 ) -> Option<Vec<u8>> {
+    let mut window = Window::default();
     loop {
-        let mut length = [0; 4];
-        stream.read_exact(&mut length).await.ok()?;
-        let length = u32::from_be_bytes(length) as usize;
-        if length > FRAME_BYTES_MAX {
-            tracing::warn!(link = link.0, length, "a peer announced a frame over the limit");
-            connection.close(VarInt::from_u32(Bye::BadFrame as u32), b"frame over the limit");
-            return None;
-        }
+        let length = match read_length(&mut stream).await? {
+            Ok(length) => length,
+            Err(fault) => {
+                turn_out(&transport, &connection, link, &fault);
+                return None;
+            }
+        };
         // Grown as bytes come in: a peer that announces much and sends little costs little.
         let mut bytes = Vec::new();
-        while bytes.len() < length {
-            match stream.read_chunk(length - bytes.len(), true).await {
+        while bytes.len() < length.bytes {
+            match stream.read_chunk(length.bytes - bytes.len(), true).await {
                 Ok(Some(chunk)) => bytes.extend_from_slice(&chunk.bytes),
-                _ => return (bytes.len() >= PARTIAL_BYTES_MIN).then_some(bytes),
+                // The beginning of what is packed says nothing.
+                _ => return (!length.packed && bytes.len() >= PARTIAL_BYTES_MIN).then_some(bytes),
             }
         }
+        let bytes = match window.read(length.packed, bytes) {
+            Ok(bytes) => bytes,
+            Err(fault) => {
+                turn_out(&transport, &connection, link, &fault);
+                return None;
+            }
+        };
         transport.has_spoken(link);
         transport.events().send(LinkEvent::Frame { link, bytes }).await.ok()?;
+    }
+}
+
+/// `None` if the stream ends.
+async fn read_length(stream: &mut RecvStream) -> Option<Result<Length, BadFrame>> {
+    let mut so_far = LengthSoFar::default();
+    loop {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).await.ok()?;
+        if let Some(length) = so_far.take(byte[0]).transpose() {
+            return Some(length);
+        }
     }
 }
 

@@ -14,6 +14,7 @@ pub mod peers;
 pub mod profile;
 pub mod steering;
 pub mod tls;
+pub mod window;
 
 mod arrivals;
 mod discovery;

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use holdfast_domain::frame::Bye;
-use holdfast_domain::limits::{LINK_QUEUE_BYTES_MAX, LINK_QUEUE_FRAMES_MAX};
+use holdfast_domain::limits::{LINK_QUEUE_BYTES_MAX, LINK_QUEUE_FRAMES_MAX, SMALL_FRAME_BYTES_MAX};
 use holdfast_domain::scope::Class;
-use quinn::{Connection, VarInt};
+use quinn::{Connection, SendStream, VarInt, WriteError};
 use tokio::sync::{Notify, mpsc};
 
 use crate::pulse::Pulse;
+use crate::window::Window;
 
 /// A peer does not take what is sent: its queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +21,8 @@ pub struct Slow;
 
 /// Datagrams that wait for their turn; what is older than this many newer ones is out of date.
 const NEWEST_MAX: usize = 16;
+/// Small frames are gathered up to about this size before they are handed down.
+const TOGETHER_BYTES: usize = 4_096;
 
 /// Frames that only count while they are new.
 #[derive(Debug, Default)]
@@ -47,9 +50,24 @@ impl Newest {
 pub(crate) struct Outbox {
     pub(crate) connection: Connection,
     pub(crate) pulse: Arc<Pulse>,
-    classes: BTreeMap<Class, mpsc::Sender<Vec<u8>>>,
+    classes: BTreeMap<Class, Queue>,
     newest: Option<Arc<Newest>>,
     waiting_bytes: Arc<AtomicUsize>,
+}
+
+/// What waits for one stream.
+struct Queue {
+    frames: mpsc::Sender<Vec<Vec<u8>>>,
+    waiting: Waiting,
+}
+
+/// How much waits.
+#[derive(Clone, Default)]
+struct Waiting {
+    /// In all classes of the link.
+    bytes: Arc<AtomicUsize>,
+    /// In one class.
+    frames: Arc<AtomicUsize>,
 }
 
 impl Outbox {
@@ -57,25 +75,30 @@ impl Outbox {
         Self { connection, pulse, classes: BTreeMap::new(), newest: None, waiting_bytes: Arc::default() }
     }
 
-    /// Queues a frame; the first of a class opens its stream.
-    pub(crate) fn send(&mut self, class: Class, bytes: Vec<u8>) -> Result<(), Slow> {
-        let size = bytes.len();
-        if self.waiting_bytes.fetch_add(size, Ordering::Relaxed) + size > LINK_QUEUE_BYTES_MAX {
+    /// Queues frames that go down together; the first of a class open its stream.
+    pub(crate) fn send(&mut self, class: Class, frames: Vec<Vec<u8>>) -> Result<(), Slow> {
+        let bytes = frames.iter().map(Vec::len).sum::<usize>();
+        if self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > LINK_QUEUE_BYTES_MAX {
             return Err(Slow);
         }
         let queue = self.classes.entry(class).or_insert_with(|| {
-            let (queue, frames) = mpsc::channel(LINK_QUEUE_FRAMES_MAX);
-            tokio::spawn(write_class(self.connection.clone(), class, frames, Arc::clone(&self.waiting_bytes)));
-            queue
+            let (queue, queued) = mpsc::channel(LINK_QUEUE_FRAMES_MAX);
+            let waiting = Waiting { bytes: Arc::clone(&self.waiting_bytes), ..Waiting::default() };
+            tokio::spawn(write_class(self.connection.clone(), class, queued, waiting.clone()));
+            Queue { frames: queue, waiting }
         });
-        queue.try_send(bytes).map_err(|_| Slow)
+        // However many are queued at once: what counts is whether those before them were taken.
+        if queue.waiting.frames.fetch_add(frames.len(), Ordering::Relaxed) > LINK_QUEUE_FRAMES_MAX {
+            return Err(Slow);
+        }
+        queue.frames.try_send(frames).map_err(|_| Slow)
     }
 
     /// Queues a frame as a datagram; one that no datagram holds goes by the stream of P1.
     pub(crate) fn send_newest(&mut self, bytes: Vec<u8>) -> Result<(), Slow> {
         // An empty datagram is a beacon and says nothing.
         if bytes.is_empty() || self.connection.max_datagram_size().is_none_or(|most| bytes.len() > most) {
-            return self.send(Class::P1, bytes);
+            return self.send(Class::P1, vec![bytes]);
         }
         let newest = self.newest.get_or_insert_with(|| {
             let newest = Arc::new(Newest::default());
@@ -92,28 +115,46 @@ impl Outbox {
 }
 
 /// Sends the frames of one class in order. Ends with its queue or its connection.
-async fn write_class(
-    connection: Connection,
-    class: Class,
-    mut frames: mpsc::Receiver<Vec<u8>>,
-    waiting_bytes: Arc<AtomicUsize>,
-) {
+async fn write_class(connection: Connection, class: Class, mut queued: mpsc::Receiver<Vec<Vec<u8>>>, waiting: Waiting) {
     let Ok(mut stream) = connection.open_uni().await else { return };
     // Quinn sends the stream of the highest number first.
     if stream.set_priority(-(class as i32)).is_err() {
         return;
     }
-    while let Some(frame) = frames.recv().await {
-        let length = (frame.len() as u32).to_be_bytes();
-        let sent = async {
-            stream.write_all(&length).await?;
-            stream.write_all(&frame).await
-        };
-        if sent.await.is_err() {
+    let mut window = Window::default();
+    while let Some(mut frames) = queued.recv().await {
+        while let Ok(more) = queued.try_recv() {
+            frames.extend(more);
+        }
+        if write_frames(&mut stream, &mut window, frames, &waiting).await.is_err() {
             return;
         }
-        waiting_bytes.fetch_sub(frame.len(), Ordering::Relaxed);
     }
+}
+
+/// Small frames go down together, or each would leave in a packet of its own.
+async fn write_frames(
+    stream: &mut SendStream,
+    window: &mut Window,
+    frames: Vec<Vec<u8>>,
+    waiting: &Waiting,
+) -> Result<(), WriteError> {
+    let mut out = Vec::new();
+    let mut frames = frames.into_iter().peekable();
+    while let Some(frame) = frames.next() {
+        window.write(&frame, &mut out);
+        let is_small = frame.len() <= SMALL_FRAME_BYTES_MAX;
+        if !is_small || out.len() >= TOGETHER_BYTES || frames.peek().is_none() {
+            stream.write_all(&out).await?;
+            out.clear();
+        }
+        if !is_small {
+            stream.write_all(&frame).await?;
+        }
+        waiting.bytes.fetch_sub(frame.len(), Ordering::Relaxed);
+        waiting.frames.fetch_sub(1, Ordering::Relaxed);
+    }
+    Ok(())
 }
 
 /// Hands datagrams down one by one. Quinn sends them before any stream, so after each as much time is left to the streams

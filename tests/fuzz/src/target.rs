@@ -1,6 +1,7 @@
 //! The targets, with inputs that a mutation can start from.
 
 mod parcel;
+mod window;
 
 use std::collections::BTreeSet;
 
@@ -34,7 +35,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 10] = [
+pub const ALL: [Target; 11] = [
     Target { name: "frame", run: frame, seeds: frames },
     Target { name: "session", run: session, seeds: frames },
     Target { name: "body", run: body, seeds: bodies },
@@ -45,6 +46,7 @@ pub const ALL: [Target; 10] = [
     Target { name: "parcel_body", run: parcel::body, seeds: parcel::bodies },
     Target { name: "parcel_frame", run: parcel::frame, seeds: parcel::frames },
     Target { name: "segment", run: segment, seeds: segments },
+    Target { name: "window", run: window::stream, seeds: window::streams },
 ];
 
 fn mission() -> MissionId {

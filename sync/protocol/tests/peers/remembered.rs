@@ -47,6 +47,35 @@ fn with_nothing_to_say_a_second_meeting_costs_a_packet_each_way() {
     assert!(bytes.iter().all(|bytes| *bytes <= 100), "{bytes:?}");
 }
 
+fn words_of_heads(world: &World) -> usize {
+    let heads = |bytes: &Vec<u8>| matches!(Frame::decode(bytes), Ok(Frame::V1(FrameV1::Heads(_))));
+    world.trace.iter().filter(|(.., bytes)| heads(bytes)).count()
+}
+
+#[test]
+fn edits_on_a_live_link_are_not_each_followed_by_words_that_all_is_known() {
+    let mut world = acquainted(7);
+    world.dial(0, 1);
+    world.run();
+    let before = words_of_heads(&world);
+    for number in 0..4 {
+        world.write(0, board(), &[&format!("edit {number}")]);
+        for _ in 0..2 {
+            while world.step() {}
+            world.tick();
+        }
+    }
+    assert_eq!(words_of_heads(&world), before, "nothing but the edits and their acknowledgements");
+    for _ in 0..12 {
+        world.tick();
+        while world.step() {}
+    }
+    assert_eq!(words_of_heads(&world), before + 2, "one word each way once it is quiet");
+    world.cut_all();
+    let bytes = meet(&mut world);
+    assert!(bytes.iter().all(|bytes| *bytes <= 100), "both know all at the next meeting: {bytes:?}");
+}
+
 #[test]
 fn what_changed_in_one_mission_of_many_is_all_that_is_said_even_after_restarts() {
     for restarted in [vec![], vec![0], vec![0, 1]] {

@@ -9,6 +9,7 @@ mod half_open;
 mod members;
 mod met_before;
 mod restarted;
+mod said_before;
 mod stranger;
 mod turned_away;
 mod witness;

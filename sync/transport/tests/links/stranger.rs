@@ -40,11 +40,26 @@ pub(crate) fn listen((key, membership): &(DeviceKey, Membership)) -> Endpoint {
     Endpoint::server(config, local()).expect("a socket")
 }
 
-/// Writes the beginning of a frame on a stream of its own, which must be kept.
+/// Writes the beginning of a frame, as it is, on a stream of its own, which must be kept.
 pub(crate) async fn begin_frame(connection: &Connection, length: u32, part: &[u8]) -> quinn::SendStream {
+    begin(connection, length << 1, part).await
+}
+
+/// The same of a frame that is said to be packed.
+pub(crate) async fn begin_packed(connection: &Connection, length: u32, part: &[u8]) -> quinn::SendStream {
+    begin(connection, length << 1 | 1, part).await
+}
+
+async fn begin(connection: &Connection, mut header: u32, part: &[u8]) -> quinn::SendStream {
+    let mut bytes = Vec::new();
+    while header > 0x7F {
+        bytes.push(header as u8 | 0x80);
+        header >>= 7;
+    }
+    bytes.push(header as u8);
+    bytes.extend_from_slice(part);
     let mut stream = connection.open_uni().await.expect("a stream");
-    stream.write_all(&length.to_be_bytes()).await.expect("written");
-    stream.write_all(part).await.expect("written");
+    stream.write_all(&bytes).await.expect("written");
     stream
 }
 

@@ -112,7 +112,7 @@ pub(super) fn live(bench: &Bench, measures: &[Measure], bar: &ProgressBar) -> Re
     let (pushed, floor_bytes) = twenty(bench, &net, &wide, idle_bps)?;
     let b0 = floor::b0(floor_bytes, 0.0);
     let two = measures[0]
-        .row(Some(pushed / b0), conditions("20 edits in 20 of them, made by 20 clients at once; what the nodes say ten seconds later of what they hold is not in it"))
+        .row(Some(pushed / b0), conditions("20 edits in 20 of them, made by 20 clients at once; what the nodes say ten seconds later, of what they hold and that all is known, is not in it"))
         .floor(1.0)
         .part("wire_bytes", pushed)
         .part("b0_bytes", b0)
