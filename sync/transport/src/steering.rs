@@ -1,7 +1,7 @@
 //! How much may be under way: from round trips and delivered bytes, never from loss alone.
 //!
-//! Pure arithmetic. The window follows the queueing delay: it grows while the standing queue is below a target of two
-//! packets and an eighth of the round trip, and shrinks above it. It is held between three quarters and a little more than
+//! Pure arithmetic. The window follows the queueing delay: it grows while the standing queue is below a target of a
+//! packet and a sixteenth of the round trip, and shrinks above it. It is held between three quarters and a little more than
 //! the product of measured rate and shortest round trip. What is lost at random is made good by sending more: the loss
 //! that stays when less is sent is the link's own and widens the window; loss that vanishes then was this sender's doing.
 //! Nothing here backs off with time, so after an outage of any length the first acknowledgement finds the old window.
@@ -381,7 +381,7 @@ impl Steering {
     fn queue(&self) -> Option<(f64, f64)> {
         let (empty, standing) = (self.empty_rtt()?, self.recent.front()?.1);
         let rate = self.send_rate();
-        let packets = if rate > 0.0 { 2.0 * self.packet_bytes as f64 / rate } else { empty.as_secs_f64() };
+        let packets = if rate > 0.0 { self.packet_bytes as f64 / rate } else { empty.as_secs_f64() };
         let target = packets + empty.as_secs_f64() * self.queued_share() + JITTER.as_secs_f64();
         Some((standing.saturating_sub(empty).as_secs_f64(), target))
     }
@@ -389,7 +389,7 @@ impl Steering {
     /// Share of a round trip that may stand in the queue. Where packets are lost, so are acknowledgements, and the queue
     /// must last over the gaps that they leave.
     fn queued_share(&self) -> f64 {
-        0.125 + self.own_loss() * 0.3
+        1.0 / 16.0 + self.own_loss() * 0.6
     }
 
     fn steer(&mut self, now: Instant, sent: Instant, acked_bytes: u64, idle: bool) {

@@ -38,8 +38,9 @@ pub(crate) fn of(id: &str) -> Option<&'static str> {
              search"
         }
         "9" => {
-            "The window's target leaves two packets and an eighth of a round trip standing in the link's queue, and the item is \
-             behind them. Sending a little below the measured rate would empty it, at the price of goodput"
+            "The window's target leaves a packet and a sixteenth of a round trip standing in the link's queue, and the item is \
+             behind them and behind what the last round sent too much. Sending a little below the measured rate would empty it, at the \
+             price of goodput"
         }
         "14" => {
             "A document of 5,000 changes takes some 2.2 MB in memory while it is open; the least used are closed beyond 200,000 \
