@@ -15,6 +15,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::{mpsc, watch};
 
 use crate::arrivals::{Arrivals, HANDSHAKE_MAX};
+use crate::door::hush::Hush;
 use crate::door::ids::Port;
 use crate::door::{Door, Misuse, Opener};
 use crate::error::TransportError;
@@ -104,6 +105,7 @@ pub struct Transport {
 pub(crate) struct Shared {
     endpoint: Endpoint,
     door: Arc<Door>,
+    hush: Arc<Hush>,
     arrivals: Arrivals<Connection>,
     local: SocketAddr,
     pub(crate) me: DeviceId,
@@ -168,12 +170,14 @@ impl Transport {
         server.max_incoming(256);
         server.validation_token_config(profile::no_tokens());
         let door = Arc::new(Door::default());
-        let endpoint = door.open(server.clone(), config.listen, key, Port::Peers)?;
+        let hush = Arc::new(Hush::default());
+        let endpoint = door.open(server.clone(), config.listen, key, Port::Peers, Arc::clone(&hush))?;
         let local = endpoint.local_addr().map_err(|source| TransportError::Bind { address: config.listen, source })?;
         let (events, receiver) = mpsc::channel(LINK_EVENTS_MAX);
         let shared = Arc::new(Shared {
             endpoint,
             door,
+            hush,
             arrivals: Arrivals::default(),
             local,
             me: key.device(),
@@ -257,6 +261,11 @@ impl Transport {
         self.links().values().any(|link| link.device == device && !link.outbox.pulse.is_stalled())
     }
 
+    /// Whether a connection with a device at an address stands, be it silent.
+    pub(crate) fn stands(&self, device: DeviceId, address: SocketAddr) -> bool {
+        self.links().values().any(|link| link.device == device && link.outbox.connection.remote_address() == address)
+    }
+
     /// Devices heard now.
     pub(crate) fn heard_devices(&self) -> usize {
         let links = self.links();
@@ -310,7 +319,7 @@ impl Transport {
         profile::knobs(profile.or(self.shared.profile))
     }
 
-    /// Dials an address once.
+    /// Dials an address once. An attempt that is dropped before anybody has answered ends in silence.
     pub(crate) async fn dial(
         &self,
         address: SocketAddr,
@@ -320,9 +329,17 @@ impl Transport {
         let settings = self.shared.tickets.settings(address, spending).map_err(|error| error.to_string())?;
         let mut client = quinn::ClientConfig::new(settings);
         client.transport_config(self.settings(profile, Side::Dials, address));
+        let attempt = self.shared.hush.begin().map_err(|error| error.to_string())?;
+        let first = attempt.first();
+        client.initial_dst_cid_provider(Arc::new(move || first));
         let connecting =
             self.shared.endpoint.connect_with(client, address, SERVER_NAME).map_err(|error| error.to_string())?;
-        connecting.await.map_err(|error| {
+        // What is declared last is dropped first: the attempt is given up before quinn lets its connection go.
+        let mut connecting = std::pin::pin!(connecting);
+        let attempt = attempt;
+        let end = connecting.as_mut().await;
+        attempt.ended();
+        end.map_err(|error| {
             self.door().ended(address, Opener::Here, &error);
             error.to_string()
         })

@@ -1,0 +1,166 @@
+//! Attempts that nobody has answered end without a word. A goodbye in the first packets of a connection fills a datagram of
+//! 1,200 bytes (RFC 9000, section 14.1), and tells nothing to an end that has not heard of the attempt; when a link comes
+//! back after an outage, several attempts are given up at once.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use quinn::ConnectionId;
+
+use crate::door::socket::long_ids;
+use crate::error::TransportError;
+
+/// Bytes of the id that an attempt is for until it is answered: nobody guesses it, and no two are the same.
+const FIRST_ID_BYTES: usize = 16;
+/// Attempts given up that are remembered. Quinn forgets one after three of its timeouts, and as many are not given up in
+/// that time.
+const GIVEN_UP_MAX: usize = 256;
+
+/// The attempts of a port.
+#[derive(Debug, Default)]
+pub(crate) struct Hush(Mutex<Vec<Attempt>>);
+
+#[derive(Debug)]
+struct Attempt {
+    /// The id that its first packets are for, and the one they are from once one has left.
+    first: ConnectionId,
+    own: Option<Vec<u8>>,
+    given_up: bool,
+}
+
+/// An attempt under way; given up where it is dropped without having ended.
+#[derive(Debug)]
+pub(crate) struct UnderWay {
+    hush: Arc<Hush>,
+    first: ConnectionId,
+    ended: bool,
+}
+
+impl Hush {
+    /// Begins an attempt. The id it is to have at first is [`UnderWay::first`].
+    pub(crate) fn begin(self: &Arc<Self>) -> Result<UnderWay, TransportError> {
+        let mut id = [0; FIRST_ID_BYTES];
+        getrandom::fill(&mut id).map_err(TransportError::Randomness)?;
+        let first = ConnectionId::new(&id);
+        self.attempts().push(Attempt { first, own: None, given_up: false });
+        Ok(UnderWay { hush: Arc::clone(self), first, ended: false })
+    }
+
+    /// Whether a datagram is better not sent.
+    pub(crate) fn swallows(&self, datagram: &[u8]) -> bool {
+        let Some((to, from)) = long_ids(datagram) else { return false };
+        let mut attempts = self.attempts();
+        // An attempt that was answered is for an id of the other end's choice.
+        let Some(attempt) = attempts.iter_mut().find(|attempt| attempt.first[..] == *to) else { return false };
+        if attempt.own.is_none() {
+            attempt.own = Some(from.to_vec());
+        }
+        attempt.given_up
+    }
+
+    /// A datagram came: who is answered says goodbye as is proper, so that nothing more comes.
+    pub(crate) fn hears(&self, datagram: &[u8]) {
+        let Some((to, _)) = long_ids(datagram) else { return };
+        let mut attempts = self.attempts();
+        attempts.retain(|attempt| attempt.own.as_deref() != Some(to));
+    }
+
+    fn end(&self, first: ConnectionId) {
+        self.attempts().retain(|attempt| attempt.first != first);
+    }
+
+    fn give_up(&self, first: ConnectionId) {
+        let mut attempts = self.attempts();
+        if let Some(attempt) = attempts.iter_mut().find(|attempt| attempt.first == first) {
+            attempt.given_up = true;
+        }
+        let given_up = attempts.iter().filter(|attempt| attempt.given_up).count();
+        if given_up > GIVEN_UP_MAX
+            && let Some(oldest) = attempts.iter().position(|attempt| attempt.given_up)
+        {
+            attempts.remove(oldest);
+        }
+    }
+
+    fn attempts(&self) -> MutexGuard<'_, Vec<Attempt>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl UnderWay {
+    /// The id that its first packets are to be for.
+    pub(crate) fn first(&self) -> ConnectionId {
+        self.first
+    }
+
+    /// It came to an end of its own, good or bad: what it has to say of that is said.
+    pub(crate) fn ended(mut self) {
+        self.ended = true;
+        self.hush.end(self.first);
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.hush.give_up(self.first);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A packet of a handshake: of which attempt, and from whom.
+    fn first_packet(to: &[u8], from: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0xc0, 0, 0, 0, 1];
+        for id in [to, from] {
+            bytes.push(id.len() as u8);
+            bytes.extend(id);
+        }
+        bytes.resize(1_200, 0x5a);
+        bytes
+    }
+
+    #[test]
+    fn an_attempt_given_up_before_anybody_answered_says_no_more() {
+        let hush = Arc::new(Hush::default());
+        let (given_up, other) = (hush.begin().expect("randomness"), hush.begin().expect("randomness"));
+        let packets = [&given_up, &other].map(|attempt| first_packet(&attempt.first(), &[1; 8]));
+        assert!(packets.iter().all(|packet| !hush.swallows(packet)), "both speak while they are under way");
+        drop(given_up);
+        assert_eq!(packets.map(|packet| hush.swallows(&packet)), [true, false]);
+    }
+
+    #[test]
+    fn one_that_was_answered_or_ended_says_goodbye() {
+        let hush = Arc::new(Hush::default());
+        let attempt = hush.begin().expect("randomness");
+        let packet = first_packet(&attempt.first(), &[1; 8]);
+        assert!(!hush.swallows(&packet));
+        hush.hears(&first_packet(&[1; 8], &[9; 8]));
+        drop(attempt);
+        assert!(!hush.swallows(&packet) && !hush.swallows(&first_packet(&[9; 8], &[1; 8])));
+        let refused = hush.begin().expect("randomness");
+        let packet = first_packet(&refused.first(), &[2; 8]);
+        refused.ended();
+        assert!(!hush.swallows(&packet));
+        assert!(hush.attempts().is_empty(), "nothing is kept of either");
+    }
+
+    #[test]
+    fn a_day_of_attempts_at_nobody_is_not_remembered() {
+        let hush = Arc::new(Hush::default());
+        (0..10_000).for_each(|_| drop(hush.begin().expect("randomness")));
+        assert_eq!(hush.attempts().len(), GIVEN_UP_MAX);
+    }
+
+    #[test]
+    fn what_is_no_first_packet_goes_its_way() {
+        let hush = Hush::default();
+        for bytes in [&[][..], &[0xc0], &[0xc0, 0, 0, 0, 1, 20, 1], &[0x41; 40]] {
+            hush.hears(bytes);
+            assert!(!hush.swallows(bytes));
+        }
+    }
+}
