@@ -261,9 +261,12 @@ impl Transport {
         self.links().values().any(|link| link.device == device && !link.outbox.pulse.is_stalled())
     }
 
-    /// Whether a connection with a device at an address stands, be it silent.
-    pub(crate) fn stands(&self, device: DeviceId, address: SocketAddr) -> bool {
-        self.links().values().any(|link| link.device == device && link.outbox.connection.remote_address() == address)
+    /// A connection with a device at an address, be it silent, with its state.
+    pub(crate) fn standing(&self, device: DeviceId, address: SocketAddr) -> Option<(Connection, Arc<Pulse>)> {
+        let links = self.links();
+        let mut standing = links.values().filter(|link| link.device == device);
+        let outbox = &standing.find(|link| link.outbox.connection.remote_address() == address)?.outbox;
+        Some((outbox.connection.clone(), Arc::clone(&outbox.pulse)))
     }
 
     /// Devices heard now.
@@ -319,16 +322,18 @@ impl Transport {
         profile::knobs(profile.or(self.shared.profile))
     }
 
-    /// Dials an address once. An attempt that is dropped before anybody has answered ends in silence.
+    /// Dials an address once. An attempt that is dropped before anybody has answered ends in silence. What
+    /// is not answered is said again after three of `rtt`; `None`: of what a round trip took when the machine was last met.
     pub(crate) async fn dial(
         &self,
         address: SocketAddr,
         profile: Option<LinkProfile>,
         spending: Spending,
+        rtt: Option<Duration>,
     ) -> Result<Connection, String> {
         let settings = self.shared.tickets.settings(address, spending).map_err(|error| error.to_string())?;
         let mut client = quinn::ClientConfig::new(settings);
-        client.transport_config(self.settings(profile, Side::Dials, address));
+        client.transport_config(self.settings(profile, Side::Dials, rtt.or_else(|| self.round_trip(address))));
         let attempt = self.shared.hush.begin().map_err(|error| error.to_string())?;
         let first = attempt.first();
         client.initial_dst_cid_provider(Arc::new(move || first));
@@ -345,8 +350,12 @@ impl Transport {
         })
     }
 
-    fn settings(&self, profile: Option<LinkProfile>, side: Side, address: SocketAddr) -> Arc<quinn::TransportConfig> {
-        let rtt = self.shared.tickets.round_trip(address);
+    /// What a round trip with a machine took when it was last met.
+    pub(crate) fn round_trip(&self, address: SocketAddr) -> Option<Duration> {
+        self.shared.tickets.round_trip(address)
+    }
+
+    fn settings(&self, profile: Option<LinkProfile>, side: Side, rtt: Option<Duration>) -> Arc<quinn::TransportConfig> {
         profile::transport(profile.or(self.shared.profile), side, self.shared.ceiling_bps, rtt)
     }
 
@@ -465,7 +474,7 @@ async fn accept(transport: Transport) {
 async fn welcome(transport: Transport, incoming: Incoming) {
     let address = incoming.remote_address();
     let mut server = transport.shared.server.clone();
-    server.transport_config(transport.settings(None, Side::Answers, address));
+    server.transport_config(transport.settings(None, Side::Answers, transport.round_trip(address)));
     let connecting = match incoming.accept_with(Arc::new(server)) {
         Ok(connecting) => connecting,
         Err(error) => return tracing::debug!(%address, %error, "a connection was refused"),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_domain::identity::DeviceId;
@@ -10,6 +11,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::endpoint::{NotEntered, Transport};
 use crate::profile::LinkProfile;
+use crate::pulse::Pulse;
 use crate::tickets::Spending;
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -126,6 +128,21 @@ async fn until(transport: &Transport, is_so: impl Fn() -> bool) {
     }
 }
 
+/// After a start, whether the next beat of a silent link is answered in time. Who is dialled right after one that is not
+/// seldom has both to answer.
+async fn is_answered(
+    (connection, pulse): (Connection, Arc<Pulse>),
+    start: Duration,
+    longest: Duration,
+    answer: Duration,
+) -> bool {
+    tokio::time::sleep(start).await;
+    let came = connection.stats().udp_rx.datagrams;
+    tokio::time::timeout(longest, pulse.beat()).await.ok();
+    tokio::time::sleep(answer).await;
+    connection.stats().udp_rx.datagrams > came
+}
+
 /// Dials until somebody answers. Attempts follow each other at growing intervals and run beside each other; the first to
 /// succeed wins, and the others end as they are dropped. Of those under way the oldest stays, which a slow link needs, and
 /// the newest, which finds a peer that has just come into reach. Where a silent link with the device stands, that goes first,
@@ -145,10 +162,28 @@ async fn reach(
     let mut under_way: Vec<AbortHandle> = Vec::new();
     // A name is looked up again now and then.
     for &target in targets.iter().cycle().take(targets.len().max(ATTEMPTS_A_NAME)) {
-        let stands = || known.is_some_and(|device| transport.stands(device, target));
-        if stands() {
+        let standing = || known.and_then(|device| transport.standing(device, target));
+        let stands = || standing().is_some();
+        if let Some(standing) = standing() {
             let start = if *unheard == 0 { HEAD_START } else { Duration::ZERO };
-            tokio::time::timeout(start, until(transport, || !stands())).await.ok();
+            let answer = transport.round_trip(target).map_or(beacon, |rtt| rtt * 3 / 2).min(beacon / 2);
+            let answered = tokio::select! {
+                answered = is_answered(standing, start, longest, answer) => answered,
+                () = until(transport, || !stands()) => false,
+                ended = first_success(&mut attempts), if !attempts.is_empty() => match ended {
+                    Ok(connection) => {
+                        *unheard = 0;
+                        return Ok(connection);
+                    }
+                    Err(fault) => {
+                        last = fault;
+                        false
+                    }
+                },
+            };
+            if answered {
+                continue;
+            }
             interval = if stands() { longest } else { beacon };
         }
         under_way.retain(|attempt| !attempt.is_finished());
@@ -160,7 +195,9 @@ async fn reach(
         *unheard += 1;
         // Fewer and fewer, as it becomes likely that nobody is there.
         let spending = if unheard.is_power_of_two() { Spending::Spend } else { Spending::Spare };
-        under_way.push(attempts.spawn(async move { dialler.dial(target, profile, spending).await }));
+        // While the link stands an attempt says its piece once.
+        let rtt = stood.then_some(longest);
+        under_way.push(attempts.spawn(async move { dialler.dial(target, profile, spending, rtt).await }));
         let ended = tokio::select! {
             ended = tokio::time::timeout(interval, first_success(&mut attempts)) => ended.ok(),
             // It is gone for good, and nothing goes first any more.

@@ -109,7 +109,50 @@ impl Drop for UnderWay {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use holdfast_domain::identity::DeviceRole;
+    use tokio::net::UdpSocket;
+
     use super::*;
+    use crate::endpoint::{Transport, TransportConfig};
+    use crate::identity::{Authority, DeviceKey};
+    use crate::profile::LinkProfile;
+    use crate::tickets::Spending;
+
+    /// When the certificates of this test are issued: 2026-01-01.
+    const ISSUED_MS: u64 = 1_767_225_600_000;
+
+    fn node() -> Transport {
+        let home = tempfile::tempdir().expect("a folder");
+        let authority = Authority::load_or_create(&home.path().join("authority")).expect("an authority");
+        let key = DeviceKey::load_or_create(&home.path().join("a")).expect("a key");
+        let device = authority.vouch(&key.public(), "a", DeviceRole::Node, ISSUED_MS);
+        let membership = authority.admit_for(&key.public(), device, 10_000).expect("certificates");
+        let config = TransportConfig {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            peers: Vec::new(),
+            mdns: None,
+            clock_floor_ms: ISSUED_MS,
+            profile: Some(LinkProfile::Sat),
+            ceiling_bps: None,
+        };
+        Transport::bind(config, &key, &membership).expect("an endpoint").0
+    }
+
+    #[tokio::test]
+    async fn nothing_is_heard_of_a_dialler_that_was_never_answered_and_gives_up() {
+        let mute = UdpSocket::bind(("127.0.0.1", 0)).await.expect("a socket");
+        let (dialler, there) = (node(), mute.local_addr().expect("bound"));
+        let attempt = tokio::spawn(async move { dialler.dial(there, None, Spending::Spare, None).await.is_ok() });
+        let mut datagram = vec![0; 2_000];
+        mute.recv(&mut datagram).await.expect("a first packet");
+        attempt.abort();
+        // Loopback takes no time, and the first packet is due again after two seconds only.
+        let more = tokio::time::timeout(Duration::from_millis(300), mute.recv(&mut datagram)).await;
+        assert!(more.is_err(), "a goodbye of {more:?} bytes");
+    }
 
     /// A packet of a handshake: of which attempt, and from whom.
     fn first_packet(to: &[u8], from: &[u8]) -> Vec<u8> {
