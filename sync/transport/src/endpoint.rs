@@ -324,17 +324,19 @@ impl Transport {
 
     /// Dials an address once. An attempt that is dropped before anybody has answered ends in silence. What
     /// is not answered is said again after three of `rtt`; `None`: of what a round trip took when the machine was last met.
+    /// `sparing`: in one copy, since other attempts follow.
     pub(crate) async fn dial(
         &self,
         address: SocketAddr,
         profile: Option<LinkProfile>,
         spending: Spending,
         rtt: Option<Duration>,
+        sparing: bool,
     ) -> Result<Connection, String> {
         let settings = self.shared.tickets.settings(address, spending).map_err(|error| error.to_string())?;
         let mut client = quinn::ClientConfig::new(settings);
         client.transport_config(self.settings(profile, Side::Dials, rtt.or_else(|| self.round_trip(address))));
-        let attempt = self.shared.hush.begin().map_err(|error| error.to_string())?;
+        let attempt = self.shared.hush.begin(sparing).map_err(|error| error.to_string())?;
         let first = attempt.first();
         client.initial_dst_cid_provider(Arc::new(move || first));
         let connecting =

@@ -184,7 +184,8 @@ async fn reach(
             if answered {
                 continue;
             }
-            interval = if stands() { longest } else { beacon };
+            // Tickets are for when nothing goes first any more.
+            (interval, *unheard) = if stands() { (longest, *unheard) } else { (beacon, 0) };
         }
         under_way.retain(|attempt| !attempt.is_finished());
         let stood = stands();
@@ -194,10 +195,11 @@ async fn reach(
         let (dialler, profile) = (transport.clone(), address.profile);
         *unheard += 1;
         // Fewer and fewer, as it becomes likely that nobody is there.
-        let spending = if unheard.is_power_of_two() { Spending::Spend } else { Spending::Spare };
+        let spending = if !stood && unheard.is_power_of_two() { Spending::Spend } else { Spending::Spare };
         // While the link stands an attempt says its piece once.
         let rtt = stood.then_some(longest);
-        under_way.push(attempts.spawn(async move { dialler.dial(target, profile, spending, rtt).await }));
+        let sparing = known.is_some() || *unheard > 1;
+        under_way.push(attempts.spawn(async move { dialler.dial(target, profile, spending, rtt, sparing).await }));
         let ended = tokio::select! {
             ended = tokio::time::timeout(interval, first_success(&mut attempts)) => ended.ok(),
             // It is gone for good, and nothing goes first any more.
@@ -211,7 +213,7 @@ async fn reach(
             // Nothing is under way any more: another address may do better, the same one would not.
             Some(Err(fault)) if targets.len() == 1 => return Err(fault),
             Some(Err(fault)) => last = fault,
-            None if stood && !stands() => interval = beacon,
+            None if stood && !stands() => (interval, *unheard) = (beacon, 0),
             None => interval = (interval * 2).min(longest),
         }
     }
