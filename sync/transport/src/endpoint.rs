@@ -19,15 +19,17 @@ use crate::door::hush::Hush;
 use crate::door::ids::Port;
 use crate::door::{Door, Misuse, Opener};
 use crate::error::TransportError;
-use crate::identity::{DeviceKey, Membership, SERVER_NAME, certified_key, is_in_force};
+use crate::identity::{DeviceKey, Membership, certified_key, is_in_force};
 use crate::inbox::{self, End};
 use crate::learned::{self, Learned, Whereabouts};
 use crate::link::{Outbox, Slow};
 use crate::peers::{self, PeerAddress};
 use crate::profile::{Knobs, LinkProfile, Side};
 use crate::pulse::{self, Pulse};
-use crate::tickets::{Spending, Tickets};
+use crate::tickets::Tickets;
 use crate::{discovery, profile, tls};
+
+mod dialling;
 
 /// Settings of the endpoint.
 #[derive(Debug, Clone)]
@@ -320,50 +322,6 @@ impl Transport {
     /// The knobs of a link of a kind, or of this node's kind.
     pub(crate) fn knobs(&self, profile: Option<LinkProfile>) -> Knobs {
         profile::knobs(profile.or(self.shared.profile))
-    }
-
-    /// Dials an address once. An attempt that is dropped before anybody has answered ends in silence. What
-    /// is not answered is said again after three of `rtt`; `None`: of what a round trip took when the machine was last met.
-    /// `sparing`: in one copy, since other attempts follow.
-    pub(crate) async fn dial(
-        &self,
-        address: SocketAddr,
-        profile: Option<LinkProfile>,
-        spending: Spending,
-        rtt: Option<Duration>,
-        sparing: bool,
-    ) -> Result<Connection, String> {
-        let settings = self.shared.tickets.settings(address, spending).map_err(|error| error.to_string())?;
-        let mut client = quinn::ClientConfig::new(settings);
-        client.transport_config(self.settings(profile, Side::Dials, rtt.or_else(|| self.round_trip(address))));
-        let attempt = self.shared.hush.begin(sparing).map_err(|error| error.to_string())?;
-        let first = attempt.first();
-        client.initial_dst_cid_provider(Arc::new(move || first));
-        let connecting =
-            self.shared.endpoint.connect_with(client, address, SERVER_NAME).map_err(|error| error.to_string())?;
-        // What is declared last is dropped first: the attempt is given up before quinn lets its connection go.
-        let mut connecting = std::pin::pin!(connecting);
-        let attempt = attempt;
-        let end = connecting.as_mut().await;
-        attempt.ended();
-        end.map_err(|error| {
-            self.door().ended(address, Opener::Here, &error);
-            error.to_string()
-        })
-    }
-
-    /// What a round trip with a machine took when it was last met.
-    pub(crate) fn round_trip(&self, address: SocketAddr) -> Option<Duration> {
-        self.shared.tickets.round_trip(address)
-    }
-
-    fn settings(&self, profile: Option<LinkProfile>, side: Side, rtt: Option<Duration>) -> Arc<quinn::TransportConfig> {
-        profile::transport(profile.or(self.shared.profile), side, self.shared.ceiling_bps, rtt)
-    }
-
-    /// A round trip with a peer took so long.
-    pub(crate) fn note_round_trip(&self, address: SocketAddr, rtt: Duration) {
-        self.shared.tickets.note_round_trip(address, rtt);
     }
 
     fn links(&self) -> MutexGuard<'_, BTreeMap<LinkId, Link>> {

@@ -170,16 +170,10 @@ async fn reach(
             let answered = tokio::select! {
                 answered = is_answered(standing, start, longest, answer) => answered,
                 () = until(transport, || !stands()) => false,
-                ended = first_success(&mut attempts), if !attempts.is_empty() => match ended {
-                    Ok(connection) => {
-                        *unheard = 0;
-                        return Ok(connection);
-                    }
-                    Err(fault) => {
-                        last = fault;
-                        false
-                    }
-                },
+                Ok(connection) = first_success(&mut attempts), if !attempts.is_empty() => {
+                    *unheard = 0;
+                    return Ok(connection);
+                }
             };
             if answered {
                 continue;
