@@ -17,8 +17,10 @@ use crate::heads::Theirs;
 use crate::held::Held;
 use crate::parts::{Part, Parts};
 use crate::protocol::{Effect, Protocol};
+use crate::push::ahead::Ahead;
 use crate::run::{self, Run};
 
+pub(crate) mod ahead;
 mod answers;
 #[cfg(test)]
 mod tests;
@@ -53,6 +55,8 @@ pub(crate) struct Push {
     at_floors: bool,
     /// Streams of which nothing can be sent just now.
     deferred: BTreeSet<StreamId>,
+    /// What goes before the peer has said what it holds.
+    pub(crate) ahead: Ahead,
     /// Parts of blobs that the peer asked for.
     pub(crate) parts: Parts,
 }
@@ -82,6 +86,8 @@ pub(crate) struct InFlight {
 struct Loading {
     stream: StreamId,
     wanted: Vec<(AuthorId, u64)>,
+    /// Whether it goes before anything is known of the peer.
+    ahead: bool,
 }
 
 /// What goes next: entries of a stream, or a part of a blob.
@@ -130,6 +136,7 @@ impl Push {
             loading: None,
             at_floors: true,
             deferred: BTreeSet::new(),
+            ahead: Ahead::default(),
             parts: Parts::default(),
         }
     }
@@ -202,6 +209,11 @@ impl Push {
         (window_bytes, part_bytes): (usize, usize),
         bulk: bool,
     ) -> Option<Next> {
+        if theirs.is_known() {
+            self.ahead.end();
+        } else if let Some(loading) = self.ahead.next() {
+            return Some(Next::Entries(loading));
+        }
         let mut classes = vec![Class::P0, Class::P1];
         let mut fair = vec![Class::P2, Class::P3, Class::P4, Class::P5];
         fair.sort_by_key(|class| (self.turns.get(class).copied().unwrap_or(0), *class));
@@ -221,7 +233,7 @@ impl Push {
                 let wanted = self.wanted(stream, held, theirs, unasked);
                 self.served.insert(class, stream);
                 if !wanted.is_empty() {
-                    return Some(Next::Entries(Loading { stream, wanted }));
+                    return Some(Next::Entries(Loading { stream, wanted, ahead: false }));
                 }
                 self.behind.remove(&(class, stream));
             }
@@ -415,7 +427,7 @@ impl Protocol {
         let both = self.config.capabilities & open.capabilities;
         let family = loading.stream.kind.family();
         let bundle = family == Family::Document && both & capability::BUNDLE != 0;
-        let raw_bytes = open.pace.raw_bytes(family, open_us);
+        let raw_bytes = if loading.ahead { ahead::RAW_BYTES } else { open.pace.raw_bytes(family, open_us) };
         let (stream, wanted, span_bytes) = (loading.stream, loading.wanted.clone(), open.pace.span_bytes());
         out.push(Effect::Load { link, stream, wanted, bundle, raw_bytes, span_bytes });
         open.push.loading = Some(loading);
@@ -428,6 +440,9 @@ impl Protocol {
         self.stirred.insert(link);
         let runs = run::of_entries(stream, &loading.wanted, &entries, &bases, &cuts);
         let Some(runs) = runs.filter(|runs| !runs.is_empty()) else {
+            if loading.ahead {
+                return;
+            }
             self.counters.one(counters::PACKS_UNSENDABLE);
             return open.push.give_up(&loading);
         };
@@ -444,6 +459,9 @@ impl Protocol {
         let frame = Frame::V1(FrameV1::Pack(pack));
         let bytes = frame.encode();
         let Frame::V1(FrameV1::Pack(pack)) = frame else { return };
+        if loading.ahead && !open.push.ahead.takes(&entries, &self.held, bytes.len()) {
+            return;
+        }
         if bytes.len() > FRAME_BYTES_MAX {
             self.counters.one(counters::PACKS_UNSENDABLE);
             return open.push.give_up(&loading);
@@ -468,7 +486,7 @@ impl Protocol {
         };
         open.push.left(&pack, &runs, &self.held, flown);
         // The end of a contact may take any packet with it: what is most urgent goes twice where packets count.
-        if class == Class::P0 && small && open.pace.is_narrow() {
+        if class == Class::P0 && small && !loading.ahead && open.pace.is_narrow() {
             out.push(Effect::Send { link, class, carriage: Carriage::Packet, bytes: bytes.clone() });
         }
         out.push(Effect::Send { link, class, carriage, bytes });

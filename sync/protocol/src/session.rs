@@ -18,6 +18,7 @@ use crate::heads::{Theirs, Told};
 use crate::pace::Pace;
 use crate::protocol::{Effect, Protocol};
 use crate::push::Push;
+use crate::push::ahead::Ahead;
 
 /// A link that is up. A link whose session is over is not kept.
 #[derive(Debug)]
@@ -153,6 +154,8 @@ impl Protocol {
         let mut push = Push::new(author);
         if base.is_some() {
             push.reconsider(&self.held, &theirs);
+        } else {
+            push.ahead = Ahead::of(&self.held);
         }
         let open = Open {
             since_us: now.mono_us,

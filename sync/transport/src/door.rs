@@ -1,5 +1,6 @@
 //! The door: what comes to a port and is not let in is counted, and told of once per address.
 
+pub(crate) mod hush;
 pub(crate) mod ids;
 pub(crate) mod socket;
 pub mod told;
@@ -15,6 +16,7 @@ use holdfast_domain::limits::LINKS_MAX;
 use quinn::Runtime;
 use quinn::{ConnectionError, Endpoint, EndpointConfig, ServerConfig, TokioRuntime};
 
+use crate::door::hush::Hush;
 use crate::door::ids::{IdKey, Ids, Port, ResetKey};
 use crate::door::socket::{Unfit, VERSION, WatchedSocket};
 use crate::door::told::{Say, Told};
@@ -69,13 +71,14 @@ const TLS_ALERTS: std::ops::Range<u64> = 0x100..0x200;
 const UNKNOWN_CA: u64 = 0x100 + 48;
 
 impl Door {
-    /// Opens a port for QUIC.
+    /// Opens a port for QUIC, on which attempts that are given up are hushed.
     pub(crate) fn open(
         self: &Arc<Self>,
         server: ServerConfig,
         address: SocketAddr,
         device: &DeviceKey,
         port: Port,
+        hush: Arc<Hush>,
     ) -> Result<Endpoint, TransportError> {
         let ids = IdKey::of(device, port);
         let given = Ids::new(ids.clone())?;
@@ -87,7 +90,7 @@ impl Door {
             .grease_quic_bit(false);
         let open = || {
             let socket = TokioRuntime.wrap_udp_socket(std::net::UdpSocket::bind(address)?)?;
-            let socket = Arc::new(WatchedSocket::new(socket, ids, Arc::clone(self)));
+            let socket = Arc::new(WatchedSocket::new(socket, ids, Arc::clone(self), hush));
             Endpoint::new_with_abstract_socket(config, Some(server), socket, Arc::new(TokioRuntime))
         };
         open().map_err(|source| match source.kind() {

@@ -15,18 +15,21 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::{mpsc, watch};
 
 use crate::arrivals::{Arrivals, HANDSHAKE_MAX};
+use crate::door::hush::Hush;
 use crate::door::ids::Port;
 use crate::door::{Door, Misuse, Opener};
 use crate::error::TransportError;
-use crate::identity::{DeviceKey, Membership, SERVER_NAME, certified_key, is_in_force};
+use crate::identity::{DeviceKey, Membership, certified_key, is_in_force};
 use crate::inbox::{self, End};
 use crate::learned::{self, Learned, Whereabouts};
 use crate::link::{Outbox, Slow};
 use crate::peers::{self, PeerAddress};
 use crate::profile::{Knobs, LinkProfile, Side};
 use crate::pulse::{self, Pulse};
-use crate::tickets::{Spending, Tickets};
+use crate::tickets::Tickets;
 use crate::{discovery, profile, tls};
+
+mod dialling;
 
 /// Settings of the endpoint.
 #[derive(Debug, Clone)]
@@ -104,6 +107,7 @@ pub struct Transport {
 pub(crate) struct Shared {
     endpoint: Endpoint,
     door: Arc<Door>,
+    hush: Arc<Hush>,
     arrivals: Arrivals<Connection>,
     local: SocketAddr,
     pub(crate) me: DeviceId,
@@ -168,12 +172,14 @@ impl Transport {
         server.max_incoming(256);
         server.validation_token_config(profile::no_tokens());
         let door = Arc::new(Door::default());
-        let endpoint = door.open(server.clone(), config.listen, key, Port::Peers)?;
+        let hush = Arc::new(Hush::default());
+        let endpoint = door.open(server.clone(), config.listen, key, Port::Peers, Arc::clone(&hush))?;
         let local = endpoint.local_addr().map_err(|source| TransportError::Bind { address: config.listen, source })?;
         let (events, receiver) = mpsc::channel(LINK_EVENTS_MAX);
         let shared = Arc::new(Shared {
             endpoint,
             door,
+            hush,
             arrivals: Arrivals::default(),
             local,
             me: key.device(),
@@ -262,6 +268,14 @@ impl Transport {
         self.links().values().any(|link| link.device == device && !link.outbox.pulse.is_stalled())
     }
 
+    /// A connection with a device at an address, be it silent, with its state.
+    pub(crate) fn standing(&self, device: DeviceId, address: SocketAddr) -> Option<(Connection, Arc<Pulse>)> {
+        let links = self.links();
+        let mut standing = links.values().filter(|link| link.device == device);
+        let outbox = &standing.find(|link| link.outbox.connection.remote_address() == address)?.outbox;
+        Some((outbox.connection.clone(), Arc::clone(&outbox.pulse)))
+    }
+
     /// Devices heard now.
     pub(crate) fn heard_devices(&self) -> usize {
         let links = self.links();
@@ -313,34 +327,6 @@ impl Transport {
     /// The knobs of a link of a kind, or of this node's kind.
     pub(crate) fn knobs(&self, profile: Option<LinkProfile>) -> Knobs {
         profile::knobs(profile.or(self.shared.profile))
-    }
-
-    /// Dials an address once.
-    pub(crate) async fn dial(
-        &self,
-        address: SocketAddr,
-        profile: Option<LinkProfile>,
-        spending: Spending,
-    ) -> Result<Connection, String> {
-        let settings = self.shared.tickets.settings(address, spending).map_err(|error| error.to_string())?;
-        let mut client = quinn::ClientConfig::new(settings);
-        client.transport_config(self.settings(profile, Side::Dials, address));
-        let connecting =
-            self.shared.endpoint.connect_with(client, address, SERVER_NAME).map_err(|error| error.to_string())?;
-        connecting.await.map_err(|error| {
-            self.door().ended(address, Opener::Here, &error);
-            error.to_string()
-        })
-    }
-
-    fn settings(&self, profile: Option<LinkProfile>, side: Side, address: SocketAddr) -> Arc<quinn::TransportConfig> {
-        let rtt = self.shared.tickets.round_trip(address);
-        profile::transport(profile.or(self.shared.profile), side, self.shared.ceiling_bps, rtt)
-    }
-
-    /// A round trip with a peer took so long.
-    pub(crate) fn note_round_trip(&self, address: SocketAddr, rtt: Duration) {
-        self.shared.tickets.note_round_trip(address, rtt);
     }
 
     fn links(&self) -> MutexGuard<'_, BTreeMap<LinkId, Link>> {
@@ -453,7 +439,7 @@ async fn accept(transport: Transport) {
 async fn welcome(transport: Transport, incoming: Incoming) {
     let address = incoming.remote_address();
     let mut server = transport.shared.server.clone();
-    server.transport_config(transport.settings(None, Side::Answers, address));
+    server.transport_config(transport.settings(None, Side::Answers, transport.round_trip(address)));
     let connecting = match incoming.accept_with(Arc::new(server)) {
         Ok(connecting) => connecting,
         Err(error) => return tracing::debug!(%address, %error, "a connection was refused"),

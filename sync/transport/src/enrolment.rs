@@ -127,7 +127,7 @@ pub fn serve(
     let crypto = tls::enrol_server(key, membership, ALPN)?;
     let mut server = quinn::ServerConfig::with_crypto(Arc::new(crypto));
     server.transport_config(profile::enrolment());
-    let endpoint = door.open(server, listen, key, Port::Newcomers)?;
+    let endpoint = door.open(server, listen, key, Port::Newcomers, Arc::default())?;
     let address = endpoint.local_addr().map_err(|source| TransportError::Bind { address: listen, source })?;
     let (requests, receiver) = mpsc::channel(ENROLS_WAITING_MAX);
     tokio::spawn(keep_door(endpoint, requests, Arc::clone(door)));

@@ -99,7 +99,7 @@ async fn meet(transport: &Transport, address: &PeerAddress) {
     let attempt = async {
         let mut found = tokio::net::lookup_host(&address.host_port).await.map_err(|error| error.to_string())?;
         let target = found.next().ok_or("the name has no address")?;
-        transport.dial(target, address.profile, Spending::Spare).await
+        transport.dial(target, address.profile, Spending::Spare, None, false).await
     };
     match tokio::time::timeout(ANSWER_PATIENCE, attempt).await {
         Ok(Ok(connection)) => match transport.enter(connection, true) {

@@ -2,18 +2,25 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_domain::identity::DeviceId;
 use quinn::Connection;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::endpoint::{NotEntered, Transport};
 use crate::profile::LinkProfile;
+use crate::pulse::Pulse;
 use crate::tickets::Spending;
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// A vehicle that comes into reach waits half of this on average.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// A link that has fallen silent asks at every beat whether the road is open again, which costs a fiftieth of a handshake.
+/// So much of a start it has before its peer is dialled afresh, and between two attempts for as long as it stands: these are
+/// for a peer that has lost its memory of the link, or the road that led to it.
+const HEAD_START: Duration = LONGEST_WAIT;
 /// Attempts under way at once: the first, the newest and the one before.
 const ATTEMPTS_MAX: usize = 3;
 /// Attempts before a name is looked up again.
@@ -70,7 +77,15 @@ pub(crate) async fn keep_dialling(transport: Transport, address: PeerAddress) {
             tokio::time::timeout(jittered(LONGEST_WAIT), news.changed()).await.ok();
             continue;
         }
-        match reach(&transport, &address, &mut unheard).await {
+        // Whoever is heard again on the link that stands is not waited for on another.
+        let reached = tokio::select! {
+            reached = reach(&transport, &address, known, &mut unheard) => reached,
+            () = heard_again(&transport, known) => {
+                unheard = 0;
+                continue;
+            }
+        };
+        match reached {
             Ok(connection) => match transport.enter(connection, true) {
                 Ok(entered) => {
                     let device = entered.device;
@@ -100,37 +115,100 @@ pub(crate) async fn keep_dialling(transport: Transport, address: PeerAddress) {
     }
 }
 
+/// Waits until a device is heard on a link that stands; without end where none is known.
+async fn heard_again(transport: &Transport, device: Option<DeviceId>) {
+    let Some(device) = device else { return std::future::pending().await };
+    until(transport, || transport.hears(device)).await;
+}
+
+async fn until(transport: &Transport, is_so: impl Fn() -> bool) {
+    let mut news = transport.listen_for_news();
+    while !is_so() {
+        news.changed().await.ok();
+    }
+}
+
+/// After a start, whether the next beat of a silent link is answered in time. Who is dialled right after one that is not
+/// seldom has both to answer.
+async fn is_answered(
+    (connection, pulse): (Connection, Arc<Pulse>),
+    start: Duration,
+    longest: Duration,
+    answer: Duration,
+) -> bool {
+    tokio::time::sleep(start).await;
+    let came = connection.stats().udp_rx.datagrams;
+    tokio::time::timeout(longest, pulse.beat()).await.ok();
+    tokio::time::sleep(answer).await;
+    connection.stats().udp_rx.datagrams > came
+}
+
 /// Dials until somebody answers. Attempts follow each other at growing intervals and run beside each other; the first to
 /// succeed wins, and the others end as they are dropped. Of those under way the oldest stays, which a slow link needs, and
-/// the newest, which finds a peer that has just come into reach. `unheard` counts attempts since the last success.
-async fn reach(transport: &Transport, address: &PeerAddress, unheard: &mut u64) -> Result<Connection, String> {
+/// the newest, which finds a peer that has just come into reach. Where a silent link with the device stands, that goes first,
+/// and fewer attempts follow later. `unheard` counts attempts since the peer was heard last.
+async fn reach(
+    transport: &Transport,
+    address: &PeerAddress,
+    known: Option<DeviceId>,
+    unheard: &mut u64,
+) -> Result<Connection, String> {
     let found = tokio::net::lookup_host(&address.host_port).await.map_err(|error| error.to_string())?;
     let targets: Vec<_> = found.collect();
     let mut last = "the name has no address".to_owned();
-    let mut interval = transport.knobs(address.profile).beacon;
-    let longest = interval.max(LONGEST_WAIT);
+    let beacon = transport.knobs(address.profile).beacon;
+    let (mut interval, longest) = (beacon, beacon.max(LONGEST_WAIT));
     let mut attempts = JoinSet::new();
     let mut under_way: Vec<AbortHandle> = Vec::new();
     // A name is looked up again now and then.
     for &target in targets.iter().cycle().take(targets.len().max(ATTEMPTS_A_NAME)) {
+        let standing = || known.and_then(|device| transport.standing(device, target));
+        let stands = || standing().is_some();
+        if let Some(standing) = standing() {
+            let start = if *unheard == 0 { HEAD_START } else { Duration::ZERO };
+            let answer = transport.round_trip(target).map_or(beacon, |rtt| rtt * 3 / 2).min(beacon / 2);
+            let answered = tokio::select! {
+                answered = is_answered(standing, start, longest, answer) => answered,
+                () = until(transport, || !stands()) => false,
+                Ok(connection) = first_success(&mut attempts), if !attempts.is_empty() => {
+                    *unheard = 0;
+                    return Ok(connection);
+                }
+            };
+            if answered {
+                continue;
+            }
+            // Tickets are for when nothing goes first any more.
+            (interval, *unheard) = if stands() { (longest, *unheard) } else { (beacon, 0) };
+        }
         under_way.retain(|attempt| !attempt.is_finished());
-        if under_way.len() >= ATTEMPTS_MAX {
+        let stood = stands();
+        if under_way.len() >= ATTEMPTS_MAX - usize::from(stood) {
             under_way.remove(1).abort();
         }
         let (dialler, profile) = (transport.clone(), address.profile);
         *unheard += 1;
         // Fewer and fewer, as it becomes likely that nobody is there.
-        let spending = if unheard.is_power_of_two() { Spending::Spend } else { Spending::Spare };
-        under_way.push(attempts.spawn(async move { dialler.dial(target, profile, spending).await }));
-        match tokio::time::timeout(interval, first_success(&mut attempts)).await {
-            Ok(Ok(connection)) => {
+        let spending = if !stood && unheard.is_power_of_two() { Spending::Spend } else { Spending::Spare };
+        // While the link stands an attempt says its piece once.
+        let rtt = stood.then_some(longest);
+        let sparing = known.is_some() || *unheard > 1;
+        under_way.push(attempts.spawn(async move { dialler.dial(target, profile, spending, rtt, sparing).await }));
+        let ended = tokio::select! {
+            ended = tokio::time::timeout(interval, first_success(&mut attempts)) => ended.ok(),
+            // It is gone for good, and nothing goes first any more.
+            () = until(transport, || !stands()), if stood => None,
+        };
+        match ended {
+            Some(Ok(connection)) => {
                 *unheard = 0;
                 return Ok(connection);
             }
             // Nothing is under way any more: another address may do better, the same one would not.
-            Ok(Err(fault)) if targets.len() == 1 => return Err(fault),
-            Ok(Err(fault)) => last = fault,
-            Err(_) => interval = (interval * 2).min(longest),
+            Some(Err(fault)) if targets.len() == 1 => return Err(fault),
+            Some(Err(fault)) => last = fault,
+            None if stood && !stands() => (interval, *unheard) = (beacon, 0),
+            None => interval = (interval * 2).min(longest),
         }
     }
     tokio::time::timeout(interval, first_success(&mut attempts)).await.unwrap_or(Err(last))

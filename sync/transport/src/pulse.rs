@@ -25,6 +25,7 @@ pub(crate) struct Pulse {
     /// 0 where nothing has limited it yet.
     rate_bps: AtomicU64,
     challenged: Notify,
+    beaten: Notify,
 }
 
 impl Pulse {
@@ -35,6 +36,11 @@ impl Pulse {
 
     pub(crate) fn rate_bps(&self) -> Option<u64> {
         Some(self.rate_bps.load(Ordering::Relaxed)).filter(|rate| *rate > 0)
+    }
+
+    /// Waits until the peer has just been asked whether it is there.
+    pub(crate) async fn beat(&self) {
+        self.beaten.notified().await;
     }
 
     /// Makes the peer show that it is there, since another connection with it has come up.
@@ -92,6 +98,7 @@ pub(crate) async fn watch(transport: Transport, connection: Connection, link: Li
         }
         if beacon {
             send_beacon(&connection, &controller);
+            pulse.beaten.notify_waiters();
         }
         if !stalled {
             tell(&transport, &connection, link, &pulse, &mut told, (&controller, stats.path.rtt));

@@ -63,7 +63,7 @@ pub fn peer_server(
     let mut config = ServerConfig::builder_with_details(provider(), Arc::new(FlooredTime { floor_ms }))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(clients)
-        .with_single_cert(membership.chain(), private_key(key)?)?;
+        .with_single_cert(membership.leaf(), private_key(key)?)?;
     config.alpn_protocols = vec![holdfast_domain::frame::ALPN.to_vec()];
     // Kept here and not sealed into the ticket, so that each opens one session only.
     config.session_storage = ServerSessionMemoryCache::new(SESSIONS_KEPT);
@@ -88,7 +88,7 @@ pub fn peer_client(
     let mut config = rustls::ClientConfig::builder_with_details(provider(), Arc::new(FlooredTime { floor_ms }))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_webpki_verifier(servers)
-        .with_client_auth_cert(membership.chain(), private_key(key)?)?;
+        .with_client_auth_cert(membership.leaf(), private_key(key)?)?;
     config.alpn_protocols = vec![holdfast_domain::frame::ALPN.to_vec()];
     config.resumption = Resumption::disabled();
     config.send_ticket_request = Some(TicketRequest { new_session_count: TICKETS_AT_FIRST, resumption_count: 1 });

@@ -19,7 +19,7 @@ fn what_could_not_be_sent_just_now_is_looked_at_again() {
     let board = StreamId::new(Scope::Org, StreamKind::Board);
     let mut push = Push::new(AuthorId([1; 16]));
     push.fell_behind(board);
-    push.loading = Some(Loading { stream: board, wanted: Vec::new() });
+    push.loading = Some(Loading { stream: board, wanted: Vec::new(), ahead: false });
     push.not_yet(board);
     assert!(push.is_idle() && push.next_stream(Class::P2).is_none());
     push.try_again();

@@ -7,6 +7,7 @@ mod world;
 mod blobs;
 mod convergence;
 mod equivocation;
+mod first_word;
 mod links;
 mod own_history;
 mod proof;

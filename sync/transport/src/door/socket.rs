@@ -8,11 +8,13 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, UdpPoller};
 
 use crate::door::Door;
+use crate::door::hush::Hush;
 use crate::door::ids::{ID_BYTES, IdKey};
 
 /// The one version of QUIC that is spoken here (RFC 9000).
@@ -113,6 +115,13 @@ fn long_id(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     counted(rest).map(|(_, rest)| (to, rest))
 }
 
+/// The ids that a packet with a long header is for and from.
+pub(crate) fn long_ids(datagram: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&first, rest) = datagram.split_first()?;
+    let (to, rest) = counted(rest.get(size_of::<u32>()..).filter(|_| first & 0x80 != 0)?)?;
+    counted(rest).map(|(from, _)| (to, from))
+}
+
 fn counted(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&length, rest) = bytes.split_first()?;
     let length = usize::from(length);
@@ -125,11 +134,12 @@ pub(crate) struct WatchedSocket {
     inner: Arc<dyn AsyncUdpSocket>,
     ids: IdKey,
     door: Arc<Door>,
+    hush: Arc<Hush>,
 }
 
 impl WatchedSocket {
-    pub(crate) fn new(inner: Arc<dyn AsyncUdpSocket>, ids: IdKey, door: Arc<Door>) -> Self {
-        Self { inner, ids, door }
+    pub(crate) fn new(inner: Arc<dyn AsyncUdpSocket>, ids: IdKey, door: Arc<Door>, hush: Arc<Hush>) -> Self {
+        Self { inner, ids, door, hush }
     }
 
     fn look(&self, received: &[u8], of: &RecvMeta) {
@@ -141,6 +151,7 @@ impl WatchedSocket {
             if let Some(fault) = unfit(datagram, &self.ids) {
                 self.door.unfit_datagram(of.addr, fault, datagram.len());
             }
+            self.hush.hears(datagram);
         }
     }
 }
@@ -151,6 +162,9 @@ impl AsyncUdpSocket for WatchedSocket {
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        if self.hush.swallows(transmit.contents, Instant::now()) {
+            return Ok(());
+        }
         self.inner.try_send(transmit)
     }
 

@@ -75,6 +75,35 @@ fn the_first_useful_byte_follows_an_outage_within_a_beacon_and_one_and_a_half_ro
 }
 
 #[test]
+fn a_link_that_comes_back_is_not_introduced_anew() {
+    let round_trip = Duration::from_millis(100);
+    let nature =
+        Nature { rate_bps: 1_000_000, delay: round_trip / 2, loss: 0.0, queue_bytes: 64_000, jitter: Duration::ZERO };
+    for outage_s in [3, 20, 45] {
+        let mut pair = Pair::new(None, [nature; 2], 3);
+        pair.dial();
+        assert!(pair.run(Duration::from_mins(1), |pair| pair.ends[DIALLER].connected_at.is_some()), "no handshake");
+        let stream = pair.open(DIALLER, Class::P2);
+        let cut = Duration::from_secs(10);
+        let back = cut + Duration::from_secs(outage_s);
+        for wire in &mut pair.wires {
+            wire.cut(pair.begun + cut, pair.begun + back);
+        }
+        pair.run(cut, |_| false);
+        // Something small is owed, so that the silence is noticed.
+        drop(pair.connection(DIALLER).send_stream(stream).write(&[1; 50]));
+        pair.run(back, |_| false);
+        let on_air = |pair: &Pair| pair.wires.iter().map(|wire| wire.carried_bytes).sum::<u64>();
+        let before = on_air(&pair);
+        pair.run(back + Duration::from_secs(4), |_| false);
+        let cost = on_air(&pair) - before;
+        println!("out for {outage_s} s: {cost} bytes on air until all is settled");
+        assert_eq!(pair.ends[LISTENER].read_bytes, 50, "the word came");
+        assert!(cost <= 1_000, "{cost} bytes after {outage_s} s");
+    }
+}
+
+#[test]
 fn few_words_both_ways_over_a_modem_draw_no_beacons() {
     for profile in [Some(LinkProfile::Narrowband), None] {
         let delay = Duration::from_millis(500);

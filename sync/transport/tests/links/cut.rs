@@ -45,6 +45,28 @@ async fn a_silent_link_comes_back_with_the_road() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_comes_back_is_greeted_once() {
+    let org = org();
+    let (listener, mut listening) = node(&org.member("a"), &[]);
+    let road = Road::to(listener.local_addr()).await;
+    let (dialler, mut dialling) = node(&org.member("b"), &[road.address]);
+    let Some(LinkEvent::Up { link, .. }) = next(&mut dialling).await else { panic!("no link") };
+    assert!(matches!(next(&mut listening).await, Some(LinkEvent::Up { .. })));
+    road.close(true);
+    dialler.send(link, Class::P0, b"evacuate".to_vec()).expect("room");
+    let silent =
+        |wanted| move |event: &LinkEvent| matches!(event, LinkEvent::Silent { silent, .. } if *silent == wanted);
+    assert!(next_where(&mut dialling, silent(true)).await.is_some(), "nobody noticed that the road is closed");
+    let before = road.handshake_datagrams();
+    road.close(false);
+    assert!(matches!(next(&mut listening).await, Some(LinkEvent::Frame { bytes, .. }) if bytes == b"evacuate"));
+    assert!(next_where(&mut dialling, silent(false)).await.is_some(), "nobody noticed that the road is open");
+    assert_eq!(road.handshake_datagrams(), before, "no other link was begun");
+    let more = tokio::time::timeout(Duration::from_millis(300), next(&mut listening)).await;
+    assert!(more.is_err(), "nothing ended and nothing else came up: {more:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_fresh_link_replaces_one_that_has_fallen_silent() {
     let org = org();
     let member = org.member("b");

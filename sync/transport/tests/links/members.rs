@@ -50,7 +50,13 @@ pub(crate) fn peer_address(address: &SocketAddr) -> PeerAddress {
     address.to_string().parse().expect("an address")
 }
 
-pub(crate) fn node(
+pub(crate) fn node(member: &(DeviceKey, Membership), peers: &[SocketAddr]) -> (Transport, mpsc::Receiver<LinkEvent>) {
+    node_over(LinkProfile::Lan, member, peers)
+}
+
+/// A node that reaches its peers over links of a kind.
+pub(crate) fn node_over(
+    profile: LinkProfile,
     (key, membership): &(DeviceKey, Membership),
     peers: &[SocketAddr],
 ) -> (Transport, mpsc::Receiver<LinkEvent>) {
@@ -59,7 +65,7 @@ pub(crate) fn node(
         peers: peers.iter().map(peer_address).collect(),
         mdns: None,
         clock_floor_ms: ISSUED_MS,
-        profile: Some(LinkProfile::Lan),
+        profile: Some(profile),
         ceiling_bps: None,
     };
     Transport::bind(config, key, membership).expect("an endpoint")

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use holdfast_transport::identity::{DeviceKey, Membership};
 use holdfast_transport::profile::{self, LinkProfile, Side};
@@ -67,6 +67,7 @@ async fn begin(connection: &Connection, mut header: u32, part: &[u8]) -> quinn::
 pub(crate) struct Road {
     pub(crate) address: SocketAddr,
     closed: Arc<AtomicBool>,
+    handshake_datagrams: Arc<AtomicUsize>,
 }
 
 impl Road {
@@ -78,6 +79,13 @@ impl Road {
         let address = near.local_addr().expect("bound");
         let closed = Arc::new(AtomicBool::new(false));
         let is_closed = Arc::clone(&closed);
+        let handshake_datagrams = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&handshake_datagrams);
+        // Packets of a handshake have long headers.
+        let carried = move |datagram: &[u8]| {
+            let long = datagram.first().is_some_and(|first| first & 0x80 != 0);
+            count.fetch_add(usize::from(long), Ordering::Relaxed);
+        };
         tokio::spawn(async move {
             let (mut out, mut back) = (vec![0; 2_000], vec![0; 2_000]);
             let mut caller = None;
@@ -86,18 +94,25 @@ impl Road {
                     Ok((length, from)) = near.recv_from(&mut out) => {
                         caller = Some(from);
                         if !is_closed.load(Ordering::Relaxed) {
+                            carried(&out[..length]);
                             far.send(&out[..length]).await.ok();
                         }
                     }
                     Ok(length) = far.recv(&mut back) => {
                         if let Some(caller) = caller.filter(|_| !is_closed.load(Ordering::Relaxed)) {
+                            carried(&back[..length]);
                             near.send_to(&back[..length], caller).await.ok();
                         }
                     }
                 }
             }
         });
-        Self { address, closed }
+        Self { address, closed, handshake_datagrams }
+    }
+
+    /// Datagrams of handshakes so far, both ways.
+    pub(crate) fn handshake_datagrams(&self) -> usize {
+        self.handshake_datagrams.load(Ordering::Relaxed)
     }
 
     pub(crate) fn close(&self, closed: bool) {
