@@ -491,11 +491,4 @@ impl Protocol {
         }
         out.push(Effect::Send { link, class, carriage, bytes });
     }
-
-    /// Packets of registers that were not acknowledged in time are lost; what is newest by now goes in their place.
-    pub(crate) fn give_up_packets(&mut self, now: Now, link: LinkId) {
-        let Some(open) = self.open_mut(link) else { return };
-        let lost = open.push.lost_packets(now.mono_us.saturating_sub(open.pace.packet_lost_us()));
-        self.counters.add(counters::PACKETS_LOST, lost);
-    }
 }

@@ -1,7 +1,8 @@
-//! What a peer answers to what was sent: that it has dealt with a pack, or that it wants a chain again.
+//! What a peer answers to what was sent: that it has dealt with a pack, or that it wants a chain again, or nothing in time.
 
 use std::collections::BTreeMap;
 
+use holdfast_domain::clock::Now;
 use holdfast_domain::frame::{Ack, Ask, Bye, LinkId};
 use holdfast_domain::frontier::Head;
 use holdfast_domain::limits::ASKS_SERVED_MAX;
@@ -69,5 +70,12 @@ impl Protocol {
         if ask.first == 1 || ask.stream.kind.family() == Family::Register {
             open.push.shown.insert(chain);
         }
+    }
+
+    /// Packets of registers that were not acknowledged in time are lost; what is newest by now goes in their place.
+    pub(crate) fn give_up_packets(&mut self, now: Now, link: LinkId) {
+        let Some(open) = self.open_mut(link) else { return };
+        let lost = open.push.lost_packets(now.mono_us.saturating_sub(open.pace.packet_lost_us()));
+        self.counters.add(counters::PACKETS_LOST, lost);
     }
 }
