@@ -7,7 +7,7 @@ use holdfast_domain::frame::{Bye, FrameV1, Greeting, Heads, LinkId};
 use holdfast_domain::frontier::{Fingerprint, Frontier, Head, Mark};
 use holdfast_domain::identity::AuthorId;
 use holdfast_domain::limits::{ANNOUNCE_SHARE, FRONTIER_FRAME_HEADS, PEER_HEADS_MAX};
-use holdfast_domain::scope::{Class, Family, Scope, StreamId};
+use holdfast_domain::scope::{Class, Family, Scope, StreamId, StreamKind};
 
 use crate::counters;
 use crate::marks::Covered;
@@ -22,6 +22,8 @@ pub(crate) struct Theirs {
     /// Authors of whom it holds anything, so that it must hold their credentials.
     authors: BTreeSet<AuthorId>,
     awaited: Awaited,
+    /// The registers it named when it greeted.
+    named_latest: Mark,
     /// Whether it is known that this is all it holds, registers aside.
     whole: bool,
     /// Whether there is something to report.
@@ -129,6 +131,7 @@ impl Theirs {
             heads: 0,
             authors: BTreeSet::new(),
             awaited: Awaited::Scopes(BTreeSet::new()),
+            named_latest: Mark([0; 8]),
             whole: false,
             changed: false,
         }
@@ -173,6 +176,18 @@ impl Theirs {
         !matches!(self.awaited, Awaited::Scopes(_))
     }
 
+    /// A peer that was put back from a backup names a base that holds, since registers are not in it, and lacks some of the
+    /// registers that are remembered of it. Nothing would ask for them: they have holes by nature.
+    fn forget_latest(&mut self) {
+        let mut frontier = Frontier::default();
+        for (scope, heads) in self.frontier.scopes() {
+            for (kind, author, head) in heads.heads().filter(|(kind, ..)| *kind != StreamKind::Latest) {
+                frontier.set(StreamId::new(scope, kind), author, head);
+            }
+        }
+        self.become_like(&frontier);
+    }
+
     /// Takes note of a head. What is held durably never shrinks within a session.
     pub(crate) fn learn(&mut self, stream: StreamId, author: AuthorId, head: Head) {
         let old = self.frontier.head(stream, author);
@@ -194,7 +209,11 @@ impl Theirs {
 
     /// The peer has said its piece.
     fn complete(&mut self, said: &Frontier, whole: Mark) {
-        if let Awaited::Scopes(mentioned) = std::mem::replace(&mut self.awaited, Awaited::Nothing) {
+        let awaited = std::mem::replace(&mut self.awaited, Awaited::Nothing);
+        if awaited == Awaited::Change && self.frontier.latest().mark() != self.named_latest {
+            self.forget_latest();
+        }
+        if let Awaited::Scopes(mentioned) = awaited {
             for (scope, same) in said.scopes().filter(|(scope, _)| !mentioned.contains(scope)) {
                 self.authors.extend(same.heads().map(|(_, author, _)| author));
                 self.frontier.take_scope(scope, said);
@@ -227,6 +246,7 @@ impl Protocol {
         out: &mut Vec<Effect>,
     ) {
         let Some(state) = self.links.get_mut(&link) else { return };
+        state.open.theirs.named_latest = greeting.latest;
         let same_whole = state.said.whole() == greeting.whole;
         state.open.told.has_base = same_whole || base.is_some();
         if same_whole && state.said.latest().mark() == greeting.latest {

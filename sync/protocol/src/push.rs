@@ -227,9 +227,11 @@ impl Push {
                 continue;
             }
             while let Some(stream) = self.next_stream(class) {
+                // Registers have holes by nature: of a peer that was set back since, one would hide those before it.
+                let at_once = is_strict(class) && stream.kind.family() != Family::Register;
                 let unasked = theirs.is_known()
                     && (class == Class::P0 || serve == Flow::Eager)
-                    && (is_strict(class) || !theirs.is_awaited());
+                    && (at_once || !theirs.is_awaited());
                 let wanted = self.wanted(stream, held, theirs, unasked);
                 self.served.insert(class, stream);
                 if !wanted.is_empty() {

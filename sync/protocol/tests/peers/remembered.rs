@@ -169,6 +169,22 @@ fn registers_that_moved_while_nothing_else_did_are_told_too() {
 }
 
 #[test]
+fn a_position_hides_no_other_from_a_disk_put_back_from_a_backup() {
+    for seed in 0..20 {
+        let mut world = acquainted(seed);
+        let backup = world.nodes[1].store.clone();
+        world.write(0, stream(StreamKind::Latest), &["a lost there"]);
+        meet(&mut world);
+        world.cut_all();
+        world.replace(1, Node::reopen(2, 0, backup));
+        world.write(0, stream(StreamKind::Latest), &["b since then"]);
+        meet(&mut world);
+        let bodies = world.nodes[1].bodies(stream(StreamKind::Latest), 1);
+        assert_eq!(bodies, ["a lost there", "b since then"], "seed {seed}");
+    }
+}
+
+#[test]
 fn an_order_of_the_command_post_leaves_with_the_greeting() {
     let mut world = World::new(2, 7);
     let control = StreamId::new(Scope::Org, StreamKind::Control);
