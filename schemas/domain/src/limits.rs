@@ -26,8 +26,8 @@ pub const PACK_OPS_MAX: usize = 1 << 18;
 pub const UNSIGNED_RUN_ENTRIES_MAX: usize = 500;
 /// Heads named in one frontier frame; larger frontiers travel in several frames.
 pub const FRONTIER_FRAME_HEADS: usize = 8_000;
-/// Bodies of changes between places where a pack can be cut again, on wide links: some 150 changes, 5 kB as a bundle, which
-/// is a pack at 64 kbit/s.
+/// Bodies of changes between places where a pack can be cut again, on wide links: some 150 changes, 7 kB as a bundle, which
+/// is less than a pack at 64 kbit/s.
 pub const CUT_SPAN_BYTES: usize = 32 << 10;
 /// The same on narrow links, where twenty signatures for each cut are a burden: a pack of 64 kB holds one cut.
 pub const CUT_SPAN_NARROW_BYTES: usize = 512 << 10;
@@ -113,7 +113,7 @@ pub const INVITE_LIFE_S_DEFAULT: u64 = 24 * 3600;
 /// Documents kept open in memory.
 pub const OPEN_DOCUMENTS_MAX: usize = 64;
 /// Changes in all open documents together, beyond which the least used are closed: each takes some 580 bytes with what the
-/// allocator keeps, so 93 MB. Opening one of 5,000 changes again takes 40 ms.
+/// allocator keeps, so 93 MB.
 pub const OPEN_CHANGES_MAX: usize = 160_000;
 /// How often what peers hold is written down, seconds: losing it costs only a longer first exchange.
 pub const PEERS_PERSIST_S: u64 = 10;

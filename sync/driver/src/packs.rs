@@ -25,7 +25,6 @@ pub(crate) struct Wanted {
 }
 
 /// What goes into a pack, author by author, and where it can be cut again.
-#[derive(Default)]
 struct Chosen {
     entries: Vec<Entry>,
     cuts: BTreeSet<(AuthorId, u64)>,

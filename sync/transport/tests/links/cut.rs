@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use holdfast_domain::scope::Class;
-use holdfast_transport::endpoint::LinkEvent;
+use holdfast_transport::endpoint::{LinkEvent, Transport};
+use tokio::sync::mpsc::Receiver;
 
-use crate::members::{next, next_where, node, org};
+use crate::members::{Org, next, next_where, node, org};
 use crate::stranger::{Road, Stranger, begin_frame};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -25,8 +26,16 @@ async fn the_beginning_of_a_frame_that_the_end_cut_in_two_is_handed_over() {
     assert_eq!(partials, [half]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_silent_link_comes_back_with_the_road() {
+/// Two that are linked by a road which has just closed, with an order on its way.
+struct Parted {
+    road: Road,
+    listening: Receiver<LinkEvent>,
+    dialling: Receiver<LinkEvent>,
+    /// Both of them and their org, which end when dropped.
+    kept: (Org, [Transport; 2]),
+}
+
+async fn parted() -> Parted {
     let org = org();
     let (listener, mut listening) = node(&org.member("a"), &[]);
     let road = Road::to(listener.local_addr()).await;
@@ -35,6 +44,12 @@ async fn a_silent_link_comes_back_with_the_road() {
     assert!(matches!(next(&mut listening).await, Some(LinkEvent::Up { .. })));
     road.close(true);
     dialler.send(link, Class::P0, b"evacuate".to_vec()).expect("room");
+    Parted { road, listening, dialling, kept: (org, [listener, dialler]) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_link_comes_back_with_the_road() {
+    let Parted { road, mut listening, dialling: _dialling, kept: _kept } = parted().await;
     // Long enough for the link to count as silent, and less than its patience.
     let nothing = tokio::time::timeout(Duration::from_millis(1_500), next(&mut listening)).await;
     assert!(nothing.is_err(), "the road was closed: {nothing:?}");
@@ -46,14 +61,7 @@ async fn a_silent_link_comes_back_with_the_road() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_that_comes_back_is_greeted_once() {
-    let org = org();
-    let (listener, mut listening) = node(&org.member("a"), &[]);
-    let road = Road::to(listener.local_addr()).await;
-    let (dialler, mut dialling) = node(&org.member("b"), &[road.address]);
-    let Some(LinkEvent::Up { link, .. }) = next(&mut dialling).await else { panic!("no link") };
-    assert!(matches!(next(&mut listening).await, Some(LinkEvent::Up { .. })));
-    road.close(true);
-    dialler.send(link, Class::P0, b"evacuate".to_vec()).expect("room");
+    let Parted { road, mut listening, mut dialling, kept: _kept } = parted().await;
     let silent =
         |wanted| move |event: &LinkEvent| matches!(event, LinkEvent::Silent { silent, .. } if *silent == wanted);
     assert!(next_where(&mut dialling, silent(true)).await.is_some(), "nobody noticed that the road is closed");
