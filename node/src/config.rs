@@ -102,7 +102,7 @@ pub enum ConfigError {
 }
 
 /// What each field takes, for the message when it got something else.
-const ALLOWED: [(&str, &str); 30] = [
+const ALLOWED: [(&str, &str); 32] = [
     ("http_listen", "an IP address and port in quotes, such as \"127.0.0.1:7480\"; port 0 takes a free one"),
     ("http_remote", "true or false, without quotes"),
     ("http_hosts", "a list of host names, such as [\"node.example\"]"),
@@ -124,6 +124,8 @@ const ALLOWED: [(&str, &str); 30] = [
     ("critical_percent", "whole percents from 1 to 94, below low_percent"),
     ("document_days", "whole days from 0 to 36500"),
     ("message_days", "whole days from 0 to 36500"),
+    ("track_full_hours", "whole hours from 0 to 876000"),
+    ("track_sampled_days", "whole days from 0 to 36500"),
     ("track_days", "whole days from 0 to 36500"),
     ("generation_changes_max", "a number of changes from 100 to 50000"),
     ("generation_bytes_max", "bytes from 4096 to 2097152"),

@@ -27,7 +27,7 @@ pub enum Retention {
         #[arg(long)]
         mission: Option<String>,
         /// Which of its feeds
-        #[arg(long, value_parser = ["message", "track"])]
+        #[arg(long, value_parser = ["message", "track", "track_sampled", "track_simplified"])]
         stream: String,
     },
 }
@@ -57,9 +57,18 @@ fn lay(global: &Global, mission: Option<&str>, kind: &str) -> Result<()> {
     if global.json {
         println!("{laid}");
     } else {
-        println!("{kind}: floor {}", text(&laid, "number"));
+        let later = if kind.starts_with("track") && kind != "track_simplified" { ", when it is thinned" } else { "" };
+        println!("{kind}: floor {}{later}", text(&laid, "number"));
     }
     Ok(())
+}
+
+fn note(kept: &Value) -> &'static str {
+    match (kept["awaits_start"] == true, kept["thinning"] == true) {
+        (true, _) => "waits for the start of its next generation",
+        (_, true) => "is being thinned; its floor follows",
+        _ => "",
+    }
 }
 
 fn show(status: &Value) {
@@ -86,7 +95,7 @@ fn show(status: &Value) {
             or_none("floor"),
             text(kept, "below"),
             text(kept, "passed_over"),
-            if kept["awaits_start"] == true { "waits for the start of its next generation" } else { "" }
+            note(kept)
         );
     }
 }

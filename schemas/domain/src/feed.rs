@@ -66,7 +66,7 @@ impl MessageBody {
     }
 }
 
-/// A body in a `track` feed.
+/// A body in a feed of position history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TrackBody {
     /// Fixes of one unit.
@@ -91,6 +91,51 @@ pub enum TrackBody {
         /// The fixes in order of time, as `segment` of the replica lays them out.
         segment: Vec<u8>,
     },
+    /// A sealed segment that tells which time it covers, so that nobody opens those of other times.
+    V3 {
+        /// When it was written, hybrid time.
+        written: Hlc,
+        /// Whose fixes, and from when to when. One of another time counts as not there.
+        span: TrackSpan,
+        /// Where they come from; `live` where they were reported one by one, `thinned` where a command post left them.
+        source: String,
+        /// The fixes in order of time, as `segment` of the replica lays them out.
+        segment: Vec<u8>,
+    },
+}
+
+/// A stretch of a unit's track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TrackSpan {
+    /// The unit.
+    pub unit: UnitId,
+    /// The first moment, Unix milliseconds.
+    pub first_ms: u64,
+    /// The last moment, Unix milliseconds.
+    pub last_ms: u64,
+}
+
+impl TrackSpan {
+    /// As much of a body's beginning as tells its span.
+    pub const BEGINNING_BYTES: usize = 64;
+
+    /// The span of fixes in order of time; of none, one in which no moment lies.
+    pub fn of(unit: UnitId, fixes: &[Fix]) -> Self {
+        let (first_ms, last_ms) = fixes.first().zip(fixes.last()).map_or((1, 0), |(a, b)| (a.at_ms, b.at_ms));
+        Self { unit, first_ms, last_ms }
+    }
+
+    /// What the beginning of a body of a track feed says; `None` if a body of that version does not.
+    pub fn read(beginning: &[u8]) -> Option<Self> {
+        // An enum is encoded as the place of its variant and then the fields.
+        let ((variant, _, span), _) = postcard::take_from_bytes::<(u32, Hlc, Self)>(beginning).ok()?;
+        (variant == 2).then_some(span)
+    }
+
+    /// Whether the two share a moment of one unit's track.
+    pub fn meets(&self, other: &Self) -> bool {
+        self.unit == other.unit && self.first_ms <= other.last_ms && other.first_ms <= self.last_ms
+    }
 }
 
 /// A body in the `control` feed of the org.

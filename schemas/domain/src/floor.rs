@@ -79,13 +79,20 @@ pub enum FloorReason {
         /// How many there are.
         count: u32,
     },
+    /// Of position history: what is left of it, as entries of the author of the floor in the stream that it is thinned
+    /// into. They may go once they are old enough and those are held.
+    Thinned {
+        /// Number of the last of those entries; 0 if nothing was left.
+        end: u64,
+    },
 }
 
 impl Floor {
     /// Whether the floor can stand: its reason fits its stream, and no author comes up twice.
     pub fn is_sound(&self) -> bool {
         let fits = match self.reason {
-            FloorReason::Age => matches!(self.stream.kind, StreamKind::Message | StreamKind::Track),
+            FloorReason::Age => self.stream.kind == StreamKind::Message || self.stream.kind.is_track(),
+            FloorReason::Thinned { .. } => self.stream.kind.thinned_into().is_some(),
             FloorReason::Generation { first, count, .. } => {
                 self.stream.kind.family() == Family::Document && first >= 1 && count >= 1
             }
@@ -107,7 +114,7 @@ impl Floor {
     /// The number of the last start entry; `None` for a feed.
     pub fn start_end(&self) -> Option<u64> {
         match self.reason {
-            FloorReason::Age => None,
+            FloorReason::Age | FloorReason::Thinned { .. } => None,
             FloorReason::Generation { first, count, .. } => Some(first.saturating_add(u64::from(count)) - 1),
         }
     }

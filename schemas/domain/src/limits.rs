@@ -89,6 +89,13 @@ pub const SEGMENT_SILENCE_MS: u64 = 120_000;
 pub const SEGMENT_SILENCE_FIXES_MIN: u64 = 60;
 /// Tracks sealed in one step; the rest follow with the next tick. So many take about a tenth of a second on a Pi.
 pub const SEGMENTS_PER_STEP: usize = 16;
+/// Fixes read in one step while position history is thinned: then no further stretch is begun, and the rest follow with
+/// the next tick. A day of 100 vehicles at one a second takes a quarter of an hour in this way.
+pub const THINNED_FIXES_PER_STEP: usize = 10_000;
+/// Entries of position history dropped in one step, then no further chain is begun: a day of ten vehicles at one a second.
+pub const DROPPED_SEGMENTS_PER_STEP: usize = 1_440;
+/// Hours of tracks written anew in one step after their entries were dropped: about as much work as thinning does.
+pub const SWEPT_HOURS_PER_STEP: usize = 4;
 /// A node writes nothing of its own accord so soon after a start: a disk that was put back hears from a peer that its
 /// history went further, and must not write under numbers that are taken. Nor is a disk that refused tried again sooner.
 pub const UNASKED_AFTER_START_MS: u64 = 60_000;

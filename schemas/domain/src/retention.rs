@@ -42,6 +42,8 @@ pub struct StreamKept {
     pub passed_over: u64,
     /// Whether a newer generation is known and its start is not here yet.
     pub awaits_start: bool,
+    /// Whether this command post is writing what is left of it, so that a floor can follow.
+    pub thinning: bool,
 }
 
 /// The document or feed of a mission for which a floor is wanted.
@@ -50,13 +52,14 @@ pub struct StreamKept {
 pub struct FloorNew {
     /// The mission.
     pub mission: MissionId,
-    /// `board` or `roster` to roll a document, `message` or `track` to let older entries go.
+    /// `board` or `roster` to roll a document, `message`, `track`, `track_sampled` or `track_simplified` to let older entries go.
     pub kind: StreamKind,
 }
 
 /// A floor that was laid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FloorLaid {
-    /// Its number; of a document the number of the generation that begins.
+    /// Its number; of a document the number of the generation that begins. Of `track` and `track_sampled` it is laid when
+    /// what is left of them is written, minutes later on a large mission.
     pub number: u32,
 }

@@ -65,6 +65,10 @@ pub enum StreamKind {
     Blob = 7,
     /// Registers: what each device holds of the scope, in short; only the newest of an author is kept.
     Holds = 8,
+    /// Feed: position history of which one fix in ten seconds is left, written by command posts.
+    TrackSampled = 9,
+    /// Feed: position history of which only the way is left, written by command posts.
+    TrackSimplified = 10,
 }
 
 /// How a stream is kept and proved.
@@ -80,7 +84,7 @@ pub enum Family {
 
 impl StreamKind {
     /// Every kind, in the order of its code.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Board,
         Self::Roster,
         Self::Control,
@@ -90,6 +94,8 @@ impl StreamKind {
         Self::Alert,
         Self::Blob,
         Self::Holds,
+        Self::TrackSampled,
+        Self::TrackSimplified,
     ];
 
     /// The code on the wire and on disk.
@@ -106,8 +112,14 @@ impl StreamKind {
     pub fn family(self) -> Family {
         match self {
             Self::Board | Self::Roster => Family::Document,
-            Self::Control | Self::Message | Self::Track | Self::Alert | Self::Blob => Family::Feed,
             Self::Latest | Self::Holds => Family::Register,
+            Self::Control
+            | Self::Message
+            | Self::Track
+            | Self::Alert
+            | Self::Blob
+            | Self::TrackSampled
+            | Self::TrackSimplified => Family::Feed,
         }
     }
 
@@ -119,8 +131,22 @@ impl StreamKind {
             Self::Board | Self::Roster | Self::Message | Self::Blob => Class::P2,
             // Below what it tells of: it must never keep an order waiting.
             Self::Holds => Class::P3,
-            Self::Track => Class::P4,
+            Self::Track | Self::TrackSampled | Self::TrackSimplified => Class::P4,
         }
+    }
+
+    /// Of position history, the stream for what is left of it when it is thinned next.
+    pub fn thinned_into(self) -> Option<Self> {
+        match self {
+            Self::Track => Some(Self::TrackSampled),
+            Self::TrackSampled => Some(Self::TrackSimplified),
+            _ => None,
+        }
+    }
+
+    /// Whether it is position history, thinned or not.
+    pub fn is_track(self) -> bool {
+        matches!(self, Self::Track | Self::TrackSampled | Self::TrackSimplified)
     }
 
     /// The word used in commands, logs and JSON.
@@ -135,6 +161,8 @@ impl StreamKind {
             Self::Alert => "alert",
             Self::Holds => "holds",
             Self::Blob => "blob",
+            Self::TrackSampled => "track_sampled",
+            Self::TrackSimplified => "track_simplified",
         }
     }
 }

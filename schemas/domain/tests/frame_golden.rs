@@ -237,7 +237,7 @@ fn every_kind_and_form_by_its_number() {
         let pack = Pack { id: 0, stream, credentials: Vec::new(), ranges: Vec::new(), form, payload: Vec::new() };
         Frame::V1(FrameV1::Pack(pack)).encode()[7]
     });
-    expect!["[0, 1, 2, 3, 4, 5, 6, 7, 8] [0, 1, 2]"].assert_eq(&format!("{kinds:?} {forms:?}"));
+    expect!["[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10] [0, 1, 2]"].assert_eq(&format!("{kinds:?} {forms:?}"));
 }
 
 #[test]

@@ -256,6 +256,8 @@ fn codes_of_streams_never_change() {
         6 alert Feed P0
         7 blob Feed P2
         8 holds Register P3
+        9 track_sampled Feed P4
+        10 track_simplified Feed P4
     "#]]
     .assert_eq(&table.concat());
     assert_eq!(StreamKind::from_code(u8::MAX), None);

@@ -35,6 +35,7 @@ impl Core {
 
     /// Examines all that is stored; writes the views anew if they differ from what the entries say.
     pub(crate) fn examine(&self, store: &mut Store) -> Result<DoctorReport, StoreError> {
+        self.sweep_all(store)?;
         let mut report = DoctorReport::default();
         report.faults.extend(store.check()?);
         let quarantined: BTreeSet<_> = store.quarantined()?.into_iter().collect();

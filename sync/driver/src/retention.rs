@@ -9,6 +9,8 @@ mod dropping;
 pub(crate) mod floors;
 mod rolling;
 mod status;
+pub(crate) mod sweeping;
+pub(crate) mod thinning;
 mod turning;
 
 pub use config::Retention;
@@ -75,7 +77,16 @@ impl Core {
         let due = ticked && step.now.mono_us.saturating_sub(self.floors.round_us) >= ROUND_US;
         if due || std::mem::take(&mut self.floors.moved) {
             self.settle_floors(step)?;
+            self.floors.drops_on = true;
+        }
+        if ticked && std::mem::take(&mut self.floors.drops_on) {
             self.drop_old(step)?;
+        }
+        if ticked {
+            self.sweep(step)?;
+        }
+        if ticked && unasked {
+            self.go_on_thinning(step)?;
         }
         if due {
             self.floors.round_us = step.now.mono_us;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use holdfast_domain::clock::Now;
-use holdfast_domain::feed::{self, TrackBody};
+use holdfast_domain::feed;
 use holdfast_domain::id::{MissionId, UnitId};
 use holdfast_domain::limits::{
     SEGMENT_AGE_MS_MAX, SEGMENT_FIXES, SEGMENT_SILENCE_FIXES_MIN, SEGMENT_SILENCE_MS, SEGMENTS_PER_STEP,
@@ -111,7 +111,7 @@ impl Core {
         fixes: Vec<Fix>,
     ) -> Result<(), StoreError> {
         let written = self.clock.tick(step.now);
-        let body = TrackBody::V2 { written, unit, source: LIVE.to_owned(), segment: segment::seal(&fixes) };
+        let body = segment::body(written, unit, LIVE, &fixes);
         self.write(step, StreamId::new(Scope::Mission(mission), StreamKind::Track), feed::encode(&body));
         *self.counters.entry("segments_sealed").or_default() += 1;
         step.show(&[Patch::Fixes { mission, unit, fixes }])

@@ -34,6 +34,7 @@ pub enum Denied {
 /// | `latest` | the org, missions | hub, node |
 /// | `alert`, `holds` | the org, missions | hub, node |
 /// | `blob` | missions | hub, node |
+/// | `track_sampled`, `track_simplified` | missions | hub |
 ///
 /// `control` carries the org's word (enrolments); a node that could write it could vouch for itself. The rest is the
 /// work of a mission, which must go on with no hub in reach, so every enrolled device may write it. So may it raise and
@@ -48,7 +49,9 @@ pub fn may_author(role: DeviceRole, kind: StreamKind, scope: Scope) -> Result<()
     if !of_both && of_the_org != (scope == Scope::Org) {
         return Err(Denied::Place { kind, scope });
     }
-    if of_the_org && role != DeviceRole::Hub {
+    // What is left of position history replaces what was signed by others: the word of who keeps all of it.
+    let of_the_post = of_the_org || matches!(kind, StreamKind::TrackSampled | StreamKind::TrackSimplified);
+    if of_the_post && role != DeviceRole::Hub {
         return Err(Denied::Role { role, kind });
     }
     Ok(())

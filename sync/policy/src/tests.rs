@@ -21,28 +21,32 @@ fn a_node_cannot_vouch_for_devices_and_nothing_strays_out_of_its_scope() {
         for (name, scope) in scopes() {
             let cell = |role| if may_author(role, kind, scope).is_ok() { "yes" } else { "no" };
             let [hub, node] = ROLES.map(cell);
-            table.push(format!("{:<8} {name:<8} hub {hub:<4} node {node}\n", kind.as_str()));
+            table.push(format!("{:<16} {name:<8} hub {hub:<4} node {node}\n", kind.as_str()));
         }
     }
     expect![[r"
-        board    org      hub no   node no
-        board    mission  hub yes  node yes
-        roster   org      hub no   node no
-        roster   mission  hub yes  node yes
-        control  org      hub yes  node no
-        control  mission  hub no   node no
-        message  org      hub no   node no
-        message  mission  hub yes  node yes
-        track    org      hub no   node no
-        track    mission  hub yes  node yes
-        latest   org      hub yes  node yes
-        latest   mission  hub yes  node yes
-        alert    org      hub yes  node yes
-        alert    mission  hub yes  node yes
-        blob     org      hub no   node no
-        blob     mission  hub yes  node yes
-        holds    org      hub yes  node yes
-        holds    mission  hub yes  node yes
+        board            org      hub no   node no
+        board            mission  hub yes  node yes
+        roster           org      hub no   node no
+        roster           mission  hub yes  node yes
+        control          org      hub yes  node no
+        control          mission  hub no   node no
+        message          org      hub no   node no
+        message          mission  hub yes  node yes
+        track            org      hub no   node no
+        track            mission  hub yes  node yes
+        latest           org      hub yes  node yes
+        latest           mission  hub yes  node yes
+        alert            org      hub yes  node yes
+        alert            mission  hub yes  node yes
+        blob             org      hub no   node no
+        blob             mission  hub yes  node yes
+        holds            org      hub yes  node yes
+        holds            mission  hub yes  node yes
+        track_sampled    org      hub no   node no
+        track_sampled    mission  hub yes  node no
+        track_simplified org      hub no   node no
+        track_simplified mission  hub yes  node no
     "]]
     .assert_eq(&table.concat());
 }

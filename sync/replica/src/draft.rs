@@ -3,7 +3,7 @@
 use automerge::ScalarValue;
 use holdfast_domain::alert::AlertNew;
 use holdfast_domain::edit::{Edit, EditEffect, Outcome, Resolution};
-use holdfast_domain::feed::{self, AlertBody, MessageBody, RegisterBody, TrackBody};
+use holdfast_domain::feed::{self, AlertBody, MessageBody, RegisterBody};
 use holdfast_domain::field::{Change, Deletion};
 use holdfast_domain::id::{AlertId, IncidentId, MissionId, TaskId, UnitId};
 use holdfast_domain::incident::{IncidentChange, IncidentNew, IncidentStatus};
@@ -325,8 +325,7 @@ fn track_append(
     gesture.mission_open(mission)?;
     gesture.live(mission, RecordId::Unit(unit))?;
     let fixes = in_order(new.fixes.clone());
-    let segment = segment::seal(&fixes);
-    let body = TrackBody::V2 { written: context.hlc, unit, source: new.source.clone(), segment };
+    let body = segment::body(context.hlc, unit, &new.source, &fixes);
     say(said, mission, StreamKind::Track, feed::encode(&body), Patch::Fixes { mission, unit, fixes });
     Ok(Outcome { record: RecordId::Unit(unit), effect: EditEffect::Changed })
 }

@@ -24,10 +24,15 @@ pub(crate) fn read(entry: &Entry) -> Result<(Vec<Patch>, Hlc), BodyError> {
             let message = feed::decode::<MessageBody>(&entry.body)?.message(mission, author);
             (message.sent, Some(Patch::Message(message)))
         }
-        (StreamKind::Track, Scope::Mission(mission)) => {
+        (kind, Scope::Mission(mission)) if kind.is_track() => {
             let (written, unit, fixes) = match feed::decode(&entry.body)? {
                 TrackBody::V1 { written, unit, source: _, fixes } => (written, unit, fixes),
                 TrackBody::V2 { written, unit, source: _, segment } => (written, unit, segment::open(&segment)?),
+                TrackBody::V3 { written, span, source: _, segment } => {
+                    let mut fixes = segment::open(&segment)?;
+                    fixes.retain(|fix| (span.first_ms..=span.last_ms).contains(&fix.at_ms));
+                    (written, span.unit, fixes)
+                }
             };
             let fixes = in_order(fixes);
             (written, (!fixes.is_empty()).then_some(Patch::Fixes { mission, unit, fixes }))

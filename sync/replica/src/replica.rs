@@ -7,7 +7,7 @@ use automerge::AutomergeError;
 use holdfast_domain::clock::Hlc;
 use holdfast_domain::edit::{Edit, Outcome};
 use holdfast_domain::entry::{Digest, Entry, EntryKey};
-use holdfast_domain::feed::BodyError;
+use holdfast_domain::feed::{BodyError, TrackSpan};
 use holdfast_domain::floor::Generation;
 use holdfast_domain::frame::PackForm;
 use holdfast_domain::id::MissionId;
@@ -285,6 +285,14 @@ impl Replica {
     /// One entry of a feed or register as rows.
     pub fn rows_of_feed(entry: &Entry) -> Result<Vec<Patch>, BodyError> {
         feed::read(entry).map(|(patches, _)| patches)
+    }
+
+    /// The stretches of tracks that an entry shows.
+    pub fn spans_of_feed(entry: &Entry) -> Vec<TrackSpan> {
+        let rows = Self::rows_of_feed(entry).unwrap_or_default();
+        let span =
+            |row| if let Patch::Fixes { unit, fixes, .. } = row { Some(TrackSpan::of(unit, &fixes)) } else { None };
+        rows.into_iter().filter_map(span).collect()
     }
 
     /// An open document as a snapshot: all that is applied. Changes that wait are not in it.

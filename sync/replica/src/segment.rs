@@ -6,8 +6,10 @@
 //! course where that helps). Noise of receivers does not fall to zstd: coded bit by bit under learned chances that of
 //! a vehicle takes a sixth less than as varints under zstd.
 
-use holdfast_domain::feed::BodyError;
+use holdfast_domain::clock::Hlc;
+use holdfast_domain::feed::{BodyError, TrackBody, TrackSpan};
 use holdfast_domain::geography::LatLon;
+use holdfast_domain::id::UnitId;
 use holdfast_domain::limits::TRACK_FIXES_MAX;
 use holdfast_domain::track::Fix;
 
@@ -48,6 +50,11 @@ pub fn seal(fixes: &[Fix]) -> Vec<u8> {
         write(&mut encoder, &rows, column, shape);
     }
     encoder.finish()
+}
+
+/// A body of a track feed with these fixes, which are in order of time.
+pub fn body(written: Hlc, unit: UnitId, source: &str, fixes: &[Fix]) -> TrackBody {
+    TrackBody::V3 { written, span: TrackSpan::of(unit, fixes), source: source.to_owned(), segment: seal(fixes) }
 }
 
 /// Opens a segment.

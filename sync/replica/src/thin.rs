@@ -1,54 +1,44 @@
 //! Tracks thinned as they age: every fix at first, then one in ten seconds, then only those that the way needs.
 //!
-//! What is left depends on the fixes and the time alone, never on when or how often they were thinned before: ages are
-//! those of whole hours of the calendar, and thinning what was thinned gives the same as thinning all at once. The
-//! arithmetic is exact or correctly rounded on every machine, so two nodes that hold the same fixes keep the same.
+//! What is left depends on the fixes alone, hour by hour of the calendar, and thinning what was thinned changes nothing.
+//! The arithmetic is exact or correctly rounded on every machine, so two nodes that hold the same fixes keep the same. All
+//! that is left are fixes that were there, to the bit, and among them the first and the last of each hour.
 
+use holdfast_domain::feed::TrackSpan;
 use holdfast_domain::track::Fix;
 
-/// What is kept for how long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ages {
-    /// Up to this age every fix is kept, milliseconds.
-    pub full_ms: u64,
-    /// Up to this age samples are kept, milliseconds.
-    pub sampled_ms: u64,
-    /// Between samples, milliseconds.
-    pub sample_ms: u64,
-    /// How far the simplified way may be from a sample at its time, metres.
-    pub tolerance_m: u32,
+/// Between samples, milliseconds.
+pub const SAMPLE_MS: u64 = 10_000;
+/// How far the simplified way may be from a sample at its time, metres: about what a receiver is off by.
+pub const TOLERANCE_M: f64 = 5.0;
+/// Thinned by itself, milliseconds.
+pub const HOUR_MS: u64 = 3_600_000;
+
+/// One fix in ten seconds of fixes in order of time.
+pub fn sampled(fixes: &[Fix]) -> Vec<Fix> {
+    hours(fixes).flat_map(samples).collect()
 }
 
-impl Default for Ages {
-    /// 1 Hz for 24 hours, 0.1 Hz for 7 days, then within 5 m, about what a receiver is off by.
-    fn default() -> Self {
-        Self { full_ms: 24 * HOUR_MS, sampled_ms: 7 * 24 * HOUR_MS, sample_ms: 10_000, tolerance_m: 5 }
-    }
+/// What the way needs of fixes in order of time: with one in ten seconds it is the same within [`TOLERANCE_M`] at every
+/// time.
+pub fn simplified(fixes: &[Fix]) -> Vec<Fix> {
+    hours(fixes).flat_map(|hour| way(&samples(hour))).collect()
 }
 
-const HOUR_MS: u64 = 3_600_000;
+/// A stretch of a track, made whole hours.
+pub fn whole_hours(span: TrackSpan) -> TrackSpan {
+    let first_ms = span.first_ms / HOUR_MS * HOUR_MS;
+    let last_ms = (span.last_ms / HOUR_MS * HOUR_MS).saturating_add(HOUR_MS - 1);
+    TrackSpan { first_ms, last_ms, ..span }
+}
 
-/// The fixes of a track, in order of time, that are worth keeping at `now_ms` (Unix milliseconds). The first and the
-/// last fix of each hour always are, hence those of the track.
-pub fn thin(fixes: &[Fix], now_ms: u64, ages: &Ages) -> Vec<Fix> {
-    let mut kept = Vec::new();
-    for hour in fixes.chunk_by(|a, b| a.at_ms / HOUR_MS == b.at_ms / HOUR_MS) {
-        let end_ms = (hour[0].at_ms / HOUR_MS).saturating_add(1).saturating_mul(HOUR_MS);
-        let age_ms = now_ms.saturating_sub(end_ms);
-        if age_ms < ages.full_ms {
-            kept.extend_from_slice(hour);
-        } else if age_ms < ages.sampled_ms {
-            kept.extend(sampled(hour, ages.sample_ms));
-        } else {
-            kept.extend(simplified(&sampled(hour, ages.sample_ms), ages.tolerance_m));
-        }
-    }
-    kept
+fn hours(fixes: &[Fix]) -> impl Iterator<Item = &[Fix]> {
+    fixes.chunk_by(|a, b| a.at_ms / HOUR_MS == b.at_ms / HOUR_MS)
 }
 
 /// The first fix of each interval of the calendar, and the last of all.
-fn sampled(hour: &[Fix], sample_ms: u64) -> Vec<Fix> {
-    let interval = |fix: &Fix| fix.at_ms / sample_ms.max(1);
+fn samples(hour: &[Fix]) -> Vec<Fix> {
+    let interval = |fix: &Fix| fix.at_ms / SAMPLE_MS;
     let last = hour.len() - 1;
     let picked = hour
         .iter()
@@ -59,9 +49,9 @@ fn sampled(hour: &[Fix], sample_ms: u64) -> Vec<Fix> {
 
 /// Douglas and Peucker's algorithm (1973) with the distance between where a fix is and where the way is at its time
 /// (Meratnia and de By, 2004), so that a stop on a straight road is not lost.
-fn simplified(fixes: &[Fix], tolerance_m: u32) -> Vec<Fix> {
+fn way(fixes: &[Fix]) -> Vec<Fix> {
     let plane: Vec<[f64; 3]> = fixes.iter().map(|fix| flat(fix, &fixes[0])).collect();
-    let beyond = f64::from(tolerance_m) * f64::from(tolerance_m);
+    let beyond = TOLERANCE_M * TOLERANCE_M;
     let last = fixes.len() - 1;
     let mut kept = vec![false; fixes.len()];
     (kept[0], kept[last]) = (true, true);

@@ -4,15 +4,18 @@
 use std::collections::BTreeSet;
 
 use holdfast_domain::entry::{Digest, Entry, stream_bytes};
-use holdfast_domain::feed;
+use holdfast_domain::feed::{self, TrackSpan};
 use holdfast_domain::floor::{Floor, Generation, GenerationTag};
+use holdfast_domain::id::MissionId;
 use holdfast_domain::identity::AuthorId;
 use holdfast_domain::record::{Patch, RecordId};
 use holdfast_domain::scope::{Scope, StreamId, StreamKind};
+use holdfast_domain::track::Fix;
 use rusqlite::Connection;
 
 use crate::chains::Chain;
 use crate::error::StoreError;
+use crate::patches::fix_from;
 use crate::rows::{all, author, digest, entry, number, one, sql, stream};
 use crate::store::{Store, Txn};
 
@@ -94,7 +97,7 @@ impl Txn<'_> {
     }
 
     /// Drops a chain's entries up to `seq`, if the chain is held so far and its digest there is this one. The rows that
-    /// feed entries have left in the views are for the caller to write anew ([`Txn::forget_feed_rows`]).
+    /// feed entries have left in the views are for the caller to write anew ([`Txn::forget_messages`], [`Txn::forget_fixes`]).
     pub fn drop_below(&self, stream: StreamId, author: AuthorId, seq: u64, at: Digest) -> Result<Dropped, StoreError> {
         self.write(|conn| {
             let mut chain = Chain::of(conn, stream, author)?;
@@ -121,24 +124,24 @@ impl Txn<'_> {
         })
     }
 
-    /// Removes the rows of a feed from the views, to be written anew from the entries that are left.
-    pub fn forget_feed_rows(&self, stream: StreamId, patches: &[Patch]) -> Result<(), StoreError> {
+    /// Removes the fixes of a stretch of a unit's track from the views, to be written anew from the entries that are left.
+    pub fn forget_fixes(&self, mission: MissionId, span: &TrackSpan) -> Result<(), StoreError> {
+        self.write(|conn| {
+            let forget = "DELETE FROM fixes WHERE at_ms BETWEEN ?3 AND ?4 AND track =
+                          (SELECT id FROM tracks WHERE unit = ?1 AND mission = ?2)";
+            let values = (span.unit.as_bytes(), mission.as_bytes(), sql(span.first_ms), sql(span.last_ms));
+            conn.prepare_cached(forget)?.execute(values)?;
+            Ok(())
+        })
+    }
+
+    /// Removes messages from the views, to be written anew from the entries that are left.
+    pub fn forget_messages(&self, patches: &[Patch]) -> Result<(), StoreError> {
         self.write(|conn| {
             for patch in patches {
-                match patch {
-                    Patch::Message(message) => {
-                        let forget = "DELETE FROM messages WHERE id = ?1 AND mission = ?2";
-                        conn.prepare_cached(forget)?.execute((message.id.as_bytes(), message.mission.as_bytes()))?;
-                    }
-                    Patch::Fixes { mission, unit, fixes } if stream.kind == StreamKind::Track => {
-                        let forget = "DELETE FROM fixes WHERE at_ms = ?1 AND track =
-                                      (SELECT id FROM tracks WHERE unit = ?2 AND mission = ?3)";
-                        let mut forget = conn.prepare_cached(forget)?;
-                        for fix in fixes {
-                            forget.execute((sql(fix.at_ms), unit.as_bytes(), mission.as_bytes()))?;
-                        }
-                    }
-                    _ => {}
+                if let Patch::Message(message) = patch {
+                    let forget = "DELETE FROM messages WHERE id = ?1 AND mission = ?2";
+                    conn.prepare_cached(forget)?.execute((message.id.as_bytes(), message.mission.as_bytes()))?;
                 }
             }
             Ok(())
@@ -235,6 +238,31 @@ impl Store {
                         (SELECT id FROM chains WHERE stream = ?1 AND author = ?2) ORDER BY seq";
         let params = (stream_bytes(&stream), author.0, sql(from), sql(to));
         all(self.conn(), question, params, |row| entry(row, 0, stream, author))
+    }
+
+    /// The first bytes of an author's stored entries from one number to another, both included, in order.
+    pub fn beginnings(
+        &self,
+        stream: StreamId,
+        author: AuthorId,
+        (from, to): (u64, u64),
+        bytes: usize,
+    ) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        let question = "SELECT seq, substr(body, 1, ?5) FROM entries WHERE seq BETWEEN ?3 AND ?4 AND chain =
+                        (SELECT id FROM chains WHERE stream = ?1 AND author = ?2) ORDER BY seq";
+        let params = (stream_bytes(&stream), author.0, sql(from), sql(to), sql(bytes as u64));
+        all(self.conn(), question, params, |row| Ok((number(row, 0)?, row.get(1)?)))
+    }
+
+    /// The fixes of a stretch of a unit's track that entries hold, in order of time, so many at most.
+    pub fn fixes_within(&self, mission: MissionId, span: &TrackSpan, most: usize) -> Result<Vec<Fix>, StoreError> {
+        let question = "SELECT at_ms, fix FROM fixes WHERE at_ms BETWEEN ?3 AND ?4 AND track =
+                        (SELECT id FROM tracks WHERE unit = ?1 AND mission = ?2) ORDER BY at_ms LIMIT ?5";
+        let (unit, mission) = (span.unit.as_bytes(), mission.as_bytes());
+        let params = (unit, mission, sql(span.first_ms), sql(span.last_ms), sql(most as u64));
+        all(self.conn(), question, params, |row| {
+            fix_from(number(row, 0)?, row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)
+        })
     }
 
     /// How many entries of a stream are stored, and the bytes of their bodies.

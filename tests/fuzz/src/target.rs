@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use ed25519_dalek::{Signer, SigningKey};
 use holdfast_domain::clock::{Hlc, Now};
 use holdfast_domain::entry::{Digest, Entry, EntryKey, ShortDigest, Signature};
-use holdfast_domain::feed::{self, AlertBody, ControlBody, HoldsBody, MessageBody, RegisterBody, TrackBody};
+use holdfast_domain::feed::{self, AlertBody, ControlBody, HoldsBody, MessageBody, RegisterBody, TrackBody, TrackSpan};
 use holdfast_domain::frame::{Flow, Frame, FrameV1, Greeting, LinkId, PackForm, PackRange};
 use holdfast_domain::frontier::{Fingerprint, Mark};
 use holdfast_domain::geography::LatLon;
@@ -203,6 +203,7 @@ fn bodies() -> Vec<Vec<u8>> {
             source: "live".to_owned(),
             segment: segment::seal(&drive(20)),
         }),
+        feed::encode(&segment::body(hlc, unit, "thinned", &drive(20))),
         feed::encode(&ControlBody::EnrolledV1 { written: hlc, device: credential.device }),
         feed::encode(&RegisterBody::PositionV1 { reported: hlc, unit, fix }),
         feed::encode(&AlertBody::AcknowledgedV1 {
@@ -257,6 +258,9 @@ fn body(bytes: &[u8]) {
         survives(encoded, again);
     }
     if let Ok(body) = feed::decode::<TrackBody>(bytes) {
+        let told = TrackSpan::read(&bytes[..bytes.len().min(TrackSpan::BEGINNING_BYTES)]);
+        let inside = if let TrackBody::V3 { span, .. } = &body { Some(*span) } else { None };
+        assert_eq!(told, inside, "the beginning tells what the body does");
         let encoded = feed::encode(&body);
         let again = feed::decode(&encoded) == Ok(body);
         survives(encoded, again);

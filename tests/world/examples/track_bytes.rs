@@ -1,6 +1,7 @@
 //! What a fix costs: `cargo run --release -p holdfast-world --example track_bytes -- [FILES]`. Tracks of the fixtures (or
 //! the files named) and drives of a simulated vehicle at 1 Hz, in bytes a fix: as plain fixes and as varints of
-//! differences, both under the zstd of packs; as a segment; and in all frames between two nodes that meet.
+//! differences, both under the zstd of packs; as a segment; in all frames between two nodes that meet; and, in bytes a fix
+//! that was there, as segments of what is left when it is thinned.
 
 use std::path::{Path, PathBuf};
 
@@ -9,12 +10,12 @@ use holdfast_domain::entry::{Entry, EntryKey};
 use holdfast_domain::feed;
 use holdfast_domain::id::MissionId;
 use holdfast_domain::identity::AuthorId;
-use holdfast_domain::limits::SEGMENT_FIXES;
+use holdfast_domain::limits::{SEGMENT_FIXES, TRACK_FIXES_MAX};
 use holdfast_domain::scope::{Scope, StreamId, StreamKind};
 use holdfast_domain::track::{Fix, TrackNew};
 use holdfast_formats::track::sniff;
 use holdfast_replica::replica::Replica;
-use holdfast_replica::segment;
+use holdfast_replica::{segment, thin};
 use holdfast_world::link::Profile;
 use holdfast_world::oracle::converge;
 use holdfast_world::story::Story;
@@ -25,8 +26,8 @@ fn main() {
     let given: Vec<PathBuf> = std::env::args().skip(1).map(PathBuf::from).collect();
     let files = if given.is_empty() { fixtures() } else { given };
     println!(
-        "{:<32} {:>6} {:>12} {:>12} {:>9} {:>9}",
-        "track", "fixes", "plain+zstd", "varint+zstd", "segment", "on wire"
+        "{:<32} {:>6} {:>12} {:>12} {:>9} {:>9} {:>9} {:>9}",
+        "track", "fixes", "plain+zstd", "varint+zstd", "segment", "on wire", "sampled", "way"
     );
     for file in files {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -41,7 +42,7 @@ fn main() {
         }
     }
     for white_m in [0.1, 0.3, 1.0] {
-        tell(&format!("vehicle, white noise {white_m} m"), &drive(7, EPOCH_MS, 3_600, white_m));
+        tell(&format!("vehicle, white noise {white_m} m"), &drive(7, EPOCH_MS, 4 * 3_600, white_m));
     }
 }
 
@@ -65,13 +66,16 @@ fn tell(name: &str, fixes: &[Fix]) {
     let plain = packed(parts.iter().map(|part| feed::encode(&part.to_vec())));
     let varints = packed(parts.iter().map(|part| varints(part)));
     let segments = parts.iter().map(|part| segment::seal(part).len()).sum();
+    let left = |left: Vec<Fix>| left.chunks(TRACK_FIXES_MAX).map(|part| segment::seal(part).len()).sum();
     println!(
-        "{name:<32} {:>6} {:>12.2} {:>12.2} {:>9.2} {:>9.2}",
+        "{name:<32} {:>6} {:>12.2} {:>12.2} {:>9.2} {:>9.2} {:>9.2} {:>9.2}",
         fixes.len(),
         each(plain),
         each(varints),
         each(segments),
-        each(on_wire(fixes))
+        each(on_wire(fixes)),
+        each(left(thin::sampled(fixes))),
+        each(left(thin::simplified(fixes)))
     );
 }
 

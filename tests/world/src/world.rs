@@ -145,7 +145,13 @@ impl World {
             partials: 0,
             queue_bytes_most: 0,
             // Clocks of the world jump by decades; what nodes show must be the same even so.
-            retention: Retention { message_days: 36_500, track_days: 36_500, ..Retention::default() },
+            retention: Retention {
+                message_days: 36_500,
+                track_full_hours: 876_000,
+                track_sampled_days: 36_500,
+                track_days: 36_500,
+                ..Retention::default()
+            },
             tick_alone_us: TICK_ALONE_US,
             curious: false,
             blobs: BlobConfig::default(),

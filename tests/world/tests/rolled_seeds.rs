@@ -67,6 +67,12 @@ fn live(seed: u64) -> usize {
                 let stream = StreamId::new(Scope::Mission(story.mission), kind);
                 world.ask(node, Command::Roll { stream });
             }
+            10 => {
+                let kinds = [StreamKind::Message, StreamKind::Track, StreamKind::TrackSampled];
+                let kind = kinds[world.dice(kinds.len())];
+                let stream = StreamId::new(Scope::Mission(story.mission), kind);
+                world.ask(node, Command::Floor { stream });
+            }
             9 => world.run_for_ms(61_000),
             _ => story.anything(&mut world, node),
         }

@@ -43,8 +43,8 @@ fn segments(world: &World, node: usize, story: &Story) -> Vec<Vec<Fix>> {
     let stream = StreamId::new(Scope::Mission(story.mission), StreamKind::Track);
     let entries = world.engine(node).store().feed_entries(stream, 0, 10_000).expect("entries");
     let opened = entries.into_iter().map(|(_, entry)| match feed::decode(&entry.body).expect("a track body") {
-        TrackBody::V2 { segment, .. } => segment::open(&segment).expect("a segment"),
-        TrackBody::V1 { .. } => panic!("nothing writes plain fixes"),
+        TrackBody::V3 { segment, .. } => segment::open(&segment).expect("a segment"),
+        TrackBody::V1 { .. } | TrackBody::V2 { .. } => panic!("nothing writes the forms of before"),
     });
     opened.collect()
 }

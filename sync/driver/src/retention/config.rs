@@ -15,7 +15,12 @@ pub struct Retention {
     pub document_days: u32,
     /// Days for which messages are kept after the command post has them. Default 90.
     pub message_days: u32,
-    /// Days for which position history is kept after the command post has it. Default 7.
+    /// Hours for which every fix of position history is kept after the command post has it. Default 24; then one in ten
+    /// seconds is.
+    pub track_full_hours: u32,
+    /// Days for which one fix in ten seconds is kept. Default 7; then only the way is, to within 5 m.
+    pub track_sampled_days: u32,
+    /// Days for which the way is kept. Default 365.
     pub track_days: u32,
     /// Changes after which a document is rolled. Default and most: 50,000; at least 100.
     pub generation_changes_max: u64,
@@ -34,7 +39,9 @@ impl Default for Retention {
         Self {
             document_days: 7,
             message_days: 90,
-            track_days: 7,
+            track_full_hours: 24,
+            track_sampled_days: 7,
+            track_days: 365,
             generation_changes_max: GENERATION_CHANGES_MAX,
             generation_bytes_max: GENERATION_BYTES_MAX,
             late_wait_s: 600,
@@ -43,7 +50,8 @@ impl Default for Retention {
     }
 }
 
-const DAY_MS: u64 = 24 * 3600 * 1000;
+const HOUR_MS: u64 = 3600 * 1000;
+const DAY_MS: u64 = 24 * HOUR_MS;
 /// Nobody means more than a hundred years.
 const DAYS_MAX: u32 = 36_500;
 /// Start entries count as changes; below this a start might be due for a roll itself.
@@ -57,11 +65,16 @@ impl Retention {
         for (field, days) in [
             ("retention.document_days", self.document_days),
             ("retention.message_days", self.message_days),
+            ("retention.track_sampled_days", self.track_sampled_days),
             ("retention.track_days", self.track_days),
         ] {
             if days > DAYS_MAX {
                 return bad(field, format!("is {days}; give at most {DAYS_MAX} days"));
             }
+        }
+        if self.track_full_hours > 24 * DAYS_MAX {
+            let fault = format!("is {}; give at most {} hours", self.track_full_hours, 24 * DAYS_MAX);
+            return bad("retention.track_full_hours", fault);
         }
         let changes = GENERATION_CHANGES_MIN..=GENERATION_CHANGES_MAX;
         if !changes.contains(&self.generation_changes_max) {
@@ -78,12 +91,14 @@ impl Retention {
 
     /// How long entries of this kind are kept once a floor covers them, milliseconds.
     pub(crate) fn age_ms(&self, kind: StreamKind) -> u64 {
-        let days = match kind.family() {
-            Family::Document => self.document_days,
-            _ if kind == StreamKind::Track => self.track_days,
-            _ => self.message_days,
-        };
-        u64::from(days) * DAY_MS
+        let days = |days: u32| u64::from(days) * DAY_MS;
+        match kind {
+            StreamKind::Track => u64::from(self.track_full_hours) * HOUR_MS,
+            StreamKind::TrackSampled => days(self.track_sampled_days),
+            StreamKind::TrackSimplified => days(self.track_days),
+            _ if kind.family() == Family::Document => days(self.document_days),
+            _ => days(self.message_days),
+        }
     }
 }
 
@@ -97,6 +112,8 @@ mod tests {
         let told = |retention: Retention| retention.check().expect_err("wrong").to_string();
         let days = told(Retention { track_days: 40_000, ..Retention::default() });
         assert_eq!(days, "retention.track_days is 40000; give at most 36500 days");
+        let hours = told(Retention { track_full_hours: 1_000_000, ..Retention::default() });
+        assert_eq!(hours, "retention.track_full_hours is 1000000; give at most 876000 hours");
         let changes = told(Retention { generation_changes_max: 60_000, ..Retention::default() });
         assert_eq!(changes, "retention.generation_changes_max is 60000; give 100..=50000 changes");
     }

@@ -1,15 +1,18 @@
 //! Below settled floors: newcomers begin there, whoever is behind goes on from there, and what is old enough is dropped.
 
 use holdfast_domain::entry::Digest;
+use holdfast_domain::floor::FloorReason;
 use holdfast_domain::identity::AuthorId;
-use holdfast_domain::record::Patch;
+use holdfast_domain::limits::DROPPED_SEGMENTS_PER_STEP;
 use holdfast_domain::scope::{Family, StreamId};
 use holdfast_protocol::protocol::Input;
 use holdfast_replica::replica::Replica;
 use holdfast_store::error::StoreError;
+use holdfast_store::floors::FloorRow;
 
 use crate::engine::{Core, Step};
 use crate::retention::floors::{Covered, covered};
+use crate::retention::sweeping::spans_of;
 
 impl Core {
     /// Tells the protocol where newcomers begin, and goes on above floors where this node lacks what lies below: there
@@ -79,13 +82,25 @@ impl Core {
         }
         let now_ms = self.floors.now_ms(step.now.wall_ms);
         for stream in self.floors.streams() {
-            let aged = covered(&self.floors.settled(stream, now_ms, &self.config.retention, true));
+            let mut aged = self.floors.settled(stream, now_ms, &self.config.retention, true);
+            aged.retain(|row| self.holds_what_is_left(row));
+            let aged = covered(&aged);
+            if stream.kind.is_track() {
+                self.drop_track(step, stream, aged)?;
+                continue;
+            }
             let mut gone = Vec::new();
             for (author, (seq, digest)) in aged {
-                self.drop_below(step, stream, author, (seq, digest), &mut gone)?;
+                let to_go = if self.may_drop(stream, author, seq) { seq } else { 0 };
+                if stream.kind.family() == Family::Feed {
+                    for entry in step.store.entries_between(stream, author, 1, to_go)? {
+                        gone.extend(Replica::rows_of_feed(&entry).unwrap_or_default());
+                    }
+                }
+                self.drop_below(step, stream, author, (seq, digest))?;
             }
             if !gone.is_empty() {
-                step.txn.forget_feed_rows(stream, &gone)?;
+                step.txn.forget_messages(&gone)?;
                 for author in self.protocol.authors_of(stream) {
                     let left = step.store.entries_between(stream, author, 1, u64::MAX)?;
                     for entry in left {
@@ -97,24 +112,50 @@ impl Core {
         Ok(())
     }
 
-    /// `gone`: the rows that the dropped entries had made.
+    /// Whether what is left of position history below a floor is stored here.
+    fn holds_what_is_left(&self, row: &FloorRow) -> bool {
+        let (FloorReason::Thinned { end }, Some(into)) = (row.floor.reason, row.floor.stream.kind.thinned_into())
+        else {
+            return true;
+        };
+        let into = StreamId::new(row.floor.stream.scope, into);
+        self.protocol.digest(into, row.author).map_or(0, |(seq, _)| seq) >= end
+    }
+
+    /// Drops position history, some chains in one step; what is left of it is shown bit by bit from then on.
+    fn drop_track(&mut self, step: &mut Step<'_>, stream: StreamId, aged: Covered) -> Result<(), StoreError> {
+        let Some(mission) = stream.scope.mission() else { return Ok(()) };
+        let (mut gone, mut entries) = (Vec::new(), 0);
+        for (author, (seq, digest)) in aged {
+            if !self.may_drop(stream, author, seq) {
+                continue;
+            }
+            if entries >= DROPPED_SEGMENTS_PER_STEP {
+                self.floors.drops_on = true;
+                break;
+            }
+            let spans = spans_of(step.store, stream, author, (1, seq))?;
+            entries += spans.len();
+            gone.extend(spans.into_iter().map(|(_, span)| span));
+            self.drop_below(step, stream, author, (seq, digest))?;
+        }
+        if gone.is_empty() { Ok(()) } else { self.note_stale(step, mission, gone) }
+    }
+
+    fn may_drop(&self, stream: StreamId, author: AuthorId, seq: u64) -> bool {
+        let held = self.protocol.digest(stream, author).map_or(0, |(seq, _)| seq);
+        held >= seq && self.floors.dropped_to(stream, author) < seq
+    }
+
     fn drop_below(
         &mut self,
         step: &mut Step<'_>,
         stream: StreamId,
         author: AuthorId,
         (seq, digest): (u64, Digest),
-        gone: &mut Vec<Patch>,
     ) -> Result<(), StoreError> {
-        let held = self.protocol.digest(stream, author).map_or(0, |(seq, _)| seq);
-        if held < seq || self.floors.dropped_to(stream, author) >= seq {
+        if !self.may_drop(stream, author, seq) {
             return Ok(());
-        }
-        let mut rows = Vec::new();
-        if stream.kind.family() == Family::Feed {
-            for entry in step.store.entries_between(stream, author, 1, seq)? {
-                rows.extend(Replica::rows_of_feed(&entry).unwrap_or_default());
-            }
         }
         let dropped = step.txn.drop_below(stream, author, seq, digest)?;
         self.floors.dropped(stream, author, seq);
@@ -123,7 +164,6 @@ impl Core {
         }
         if dropped.entries > 0 {
             step.dirty = true;
-            gone.append(&mut rows);
             *self.counters.entry("entries_dropped").or_default() += dropped.entries;
             *self.counters.entry("bytes_dropped").or_default() += dropped.bytes;
         }

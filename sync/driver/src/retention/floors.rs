@@ -12,6 +12,8 @@ use holdfast_store::error::StoreError;
 use holdfast_store::floors::FloorRow;
 use holdfast_store::store::Store;
 
+use crate::retention::sweeping::Stale;
+use crate::retention::thinning::Thinning;
 use crate::retention::{CONTROL, Retention};
 
 /// What is known of floors; all but the news and the waiting times lies on disk.
@@ -35,6 +37,12 @@ pub(crate) struct Floors {
     dropped: BTreeMap<(StreamId, AuthorId), u64>,
     /// How far a chain is held whose next entries nobody brings, and since when, microseconds.
     pub(crate) lacking_since_us: BTreeMap<(StreamId, AuthorId), (u64, u64)>,
+    /// Position history on its way to a floor.
+    pub(crate) thinning: BTreeMap<StreamId, Thinning>,
+    /// Whether there is more to drop than one step was for.
+    pub(crate) drops_on: bool,
+    /// Position history that the views show and entries hold no more.
+    pub(crate) stale: Stale,
     /// Since when the late edits of an author wait here to be said again, microseconds.
     pub(crate) late_since_us: BTreeMap<(StreamId, AuthorId), u64>,
 }
@@ -51,13 +59,13 @@ pub(crate) fn begun_by(row: &FloorRow) -> Generation {
 pub(crate) fn ended_by(floor: &Floor) -> Option<GenerationTag> {
     match floor.reason {
         FloorReason::Generation { from, .. } => Some(from),
-        FloorReason::Age => None,
+        FloorReason::Age | FloorReason::Thinned { .. } => None,
     }
 }
 
 impl Floors {
     pub(crate) fn load(store: &Store) -> Result<Self, StoreError> {
-        let mut floors = Self { moved: true, ..Self::default() };
+        let mut floors = Self { moved: true, stale: Stale::load(store)?, ..Self::default() };
         let mut rows = store.floors()?;
         if rows.is_empty() {
             rows = from_control(store)?;
@@ -98,6 +106,16 @@ impl Floors {
     pub(crate) fn news(&mut self) -> impl Iterator<Item = Input> + use<> {
         let news = std::mem::take(&mut self.news);
         (!news.is_empty()).then_some(Input::Floors(news)).into_iter()
+    }
+
+    /// How far each author of a stream is covered by any floor.
+    pub(crate) fn covered_of(&self, stream: StreamId) -> Covered {
+        covered(&self.rows(stream).iter().collect::<Vec<_>>())
+    }
+
+    /// The number of a feed's next floor.
+    pub(crate) fn next_number(&self, stream: StreamId) -> u32 {
+        self.rows(stream).iter().map(|row| row.floor.number).max().unwrap_or(0).saturating_add(1)
     }
 
     pub(crate) fn all(&self) -> Vec<Floor> {
@@ -157,8 +175,12 @@ impl Floors {
     /// The time by which age is judged: what this node's clock and the command posts' newest word agree has come. A clock
     /// that runs ahead drops nothing, and neither does a node that has not heard of a command post since.
     pub(crate) fn now_ms(&self, wall_ms: u64) -> u64 {
-        let newest = self.rows.values().flatten().map(|row| row.floor.cut_ms).max();
-        wall_ms.min(newest.unwrap_or(0))
+        wall_ms.min(self.newest_ms().unwrap_or(0))
+    }
+
+    /// When the newest floor was laid, by its command post's clock.
+    pub(crate) fn newest_ms(&self) -> Option<u64> {
+        self.rows.values().flatten().map(|row| row.floor.cut_ms).max()
     }
 
     /// The floors whose lower part this node needs no more: of a document those on the way to its present generation,

@@ -17,13 +17,16 @@ use holdfast_store::floors::FloorRow;
 
 use crate::engine::{Core, Step};
 use crate::retention::CONTROL;
-use crate::retention::floors::{begun_by, covered};
+use crate::retention::floors::begun_by;
 use crate::retention::turning::document_error;
 
 /// A document is rolled when it has reached nine parts in ten of a limit: what is under way elsewhere has room.
 const ROLL_PARTS: (u64, u64) = (9, 10);
 /// Between two floors of one feed, milliseconds.
 const FLOOR_EVERY_MS: u64 = 24 * 3600 * 1000;
+/// Feeds of which old entries may go.
+const FEEDS: [StreamKind; 4] =
+    [StreamKind::Message, StreamKind::Track, StreamKind::TrackSampled, StreamKind::TrackSimplified];
 
 impl Core {
     /// Rolls a document because somebody asked for it.
@@ -59,8 +62,9 @@ impl Core {
         if !self.keeps_all() {
             return refuse("role", "is that of a node; only a command post lays floors");
         }
-        if !matches!(stream.kind, StreamKind::Message | StreamKind::Track) || stream.scope == Scope::Org {
-            return refuse("kind", "has no floors by age; give `message` or `track`");
+        if !FEEDS.contains(&stream.kind) || stream.scope == Scope::Org {
+            let names = FEEDS.map(StreamKind::as_str).join("`, `");
+            return refuse("kind", &format!("has no floors by age; give one of `{names}`"));
         }
         self.seal(step)?;
         match self.lay_age_floor(step, stream)? {
@@ -137,46 +141,84 @@ impl Core {
         Ok(Some(number))
     }
 
-    /// Lays a floor under each feed once a day.
+    /// Lays a floor under each feed once a day, the first when it has been there for a day.
     pub(crate) fn lay_daily_floors(&mut self, step: &mut Step<'_>) -> Result<(), StoreError> {
         if !self.is_roller() {
             return Ok(());
         }
-        let feeds: Vec<StreamId> = (step.store.streams(Some(StreamKind::Message))?.into_iter())
-            .chain(step.store.streams(Some(StreamKind::Track))?)
-            .collect();
+        let mut feeds = step.store.streams(None)?;
+        feeds.retain(|stream| FEEDS.contains(&stream.kind));
         for stream in feeds {
-            let newest = self.floors.rows(stream).iter().map(|row| row.floor.cut_ms).max().unwrap_or(0);
+            let newest = self.floors.rows(stream).iter().map(|row| row.floor.cut_ms).max();
+            let newest = newest.map_or_else(|| first_seen(step, stream), Ok)?;
             if newest.saturating_add(FLOOR_EVERY_MS) <= step.now.wall_ms {
                 self.seal(step)?;
                 self.lay_age_floor(step, stream)?;
             }
         }
-        Ok(())
+        self.tell_the_day(step)
     }
 
-    /// Lays a floor under a feed at all that is held; it names only the chains that have grown since the last one.
+    /// Lays a floor of nothing where a day has passed without any and something waits for its age: nodes judge age by the
+    /// newest floor.
+    fn tell_the_day(&mut self, step: &mut Step<'_>) -> Result<(), StoreError> {
+        let Some(told_ms) = self.floors.newest_ms() else { return Ok(()) };
+        let (limits, mut feed, mut waits) = (&self.config.retention, None, false);
+        for stream in self.floors.streams() {
+            let age_ms = limits.age_ms(stream.kind);
+            feed = feed.or(FEEDS.contains(&stream.kind).then_some(stream));
+            waits |= self.floors.rows(stream).iter().any(|row| row.floor.cut_ms.saturating_add(age_ms) > told_ms);
+        }
+        match feed.filter(|_| waits && told_ms.saturating_add(FLOOR_EVERY_MS) <= step.now.wall_ms) {
+            Some(feed) => {
+                let number = self.floors.next_number(feed);
+                self.lay_feed_floor(step, feed, number, Vec::new(), FloorReason::Age)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Lays a floor under a feed at all that is held; it names only the chains that have grown since the last one. Under
+    /// position history it comes when that is thinned.
     fn lay_age_floor(&mut self, step: &mut Step<'_>, stream: StreamId) -> Result<Option<u32>, StoreError> {
-        let rows: Vec<&FloorRow> = self.floors.rows(stream).iter().collect();
-        let known = covered(&rows);
+        if stream.kind.thinned_into().is_some() {
+            return self.begin_thinning(step, stream);
+        }
+        let heads = self.uncovered(stream);
+        if heads.is_empty() {
+            return Ok(None);
+        }
+        let number = self.floors.next_number(stream);
+        self.lay_feed_floor(step, stream, number, heads, FloorReason::Age)?;
+        Ok(Some(number))
+    }
+
+    /// How far the chains of a feed are held that have grown since its last floor.
+    pub(crate) fn uncovered(&self, stream: StreamId) -> Vec<(AuthorId, u64, Digest)> {
+        let known = self.floors.covered_of(stream);
         let mut heads = self.heads_of(stream);
         heads.retain(|(author, seq, _)| known.get(author).is_none_or(|(covered, _)| seq > covered));
         // What does not fit one floor comes with the next.
         heads.truncate(FLOOR_HEADS_MAX);
-        if heads.is_empty() {
-            return Ok(None);
-        }
-        let number = rows.iter().map(|row| row.floor.number).max().unwrap_or(0) + 1;
+        heads
+    }
+
+    pub(crate) fn lay_feed_floor(
+        &mut self,
+        step: &mut Step<'_>,
+        stream: StreamId,
+        number: u32,
+        heads: Vec<(AuthorId, u64, Digest)>,
+        reason: FloorReason,
+    ) -> Result<(), StoreError> {
         let author = self.credential.author();
         let hlc = self.clock.tick(step.now);
-        let mut floor =
-            Floor { stream, number, heads, credentials: Vec::new(), reason: FloorReason::Age, cut_ms: hlc.ms() };
+        let mut floor = Floor { stream, number, heads, credentials: Vec::new(), reason, cut_ms: hlc.ms() };
         self.vouch_for_heads(&mut floor);
         let seq = self.protocol.digest(CONTROL, author).map_or(0, |(seq, _)| seq) + 1;
         self.write(step, CONTROL, feed::encode(&ControlBody::FloorV1 { written: hlc, floor: floor.clone() }));
         self.lay(step, FloorRow { author, seq, floor })?;
-        self.seal(step)?;
-        Ok(Some(number))
+        self.seal(step)
     }
 
     fn heads_of(&self, stream: StreamId) -> Vec<(AuthorId, u64, Digest)> {
@@ -271,4 +313,15 @@ impl Core {
         step.show(&said.patches)?;
         self.seal(step)
     }
+}
+
+/// When a command post first saw a feed under which no floor lies, Unix milliseconds.
+fn first_seen(step: &mut Step<'_>, stream: StreamId) -> Result<u64, StoreError> {
+    let name = format!("first-seen/{stream}");
+    if let Some(bytes) = step.store.meta(&name)? {
+        return Ok(bytes.try_into().map_or(0, u64::from_le_bytes));
+    }
+    step.txn.put_meta(&name, &step.now.wall_ms.to_le_bytes())?;
+    step.dirty = true;
+    Ok(step.now.wall_ms)
 }

@@ -44,6 +44,7 @@ impl Core {
                 below,
                 passed_over: passed.get(&stream).copied().unwrap_or(0),
                 awaits_start: self.floors.to_turn().contains(&stream),
+                thinning: self.floors.thinning.contains_key(&stream),
             });
         }
         Ok(RetentionStatus { keeps_all: self.keeps_all(), streams })

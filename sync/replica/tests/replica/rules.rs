@@ -329,7 +329,7 @@ fn feeds_get_bodies_that_read_back_as_their_rows() {
     assert_eq!(kinds, [StreamKind::Message, StreamKind::Latest, StreamKind::Track]);
     let Ok(MessageBody::V1 { from, text, .. }) = feed::decode(&draft.bodies[0].1) else { panic!("a message body") };
     assert_eq!((from.as_str(), text.as_str()), ("engine-7", "On scene"));
-    let Ok(TrackBody::V2 { segment, source, .. }) = feed::decode(&draft.bodies[2].1) else { panic!("a segment") };
+    let Ok(TrackBody::V3 { segment, source, .. }) = feed::decode(&draft.bodies[2].1) else { panic!("a segment") };
     let fixes = holdfast_replica::segment::open(&segment).expect("what was sealed opens");
     assert_eq!((fixes, source.as_str()), (vec![fix(1), fix(2), fix(3)], "gpx:run.gpx"));
     let mut other = Member::new(2);

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 use holdfast_domain::entry::{Entry, EntryKey};
-use holdfast_domain::feed::{self, TrackBody};
+use holdfast_domain::feed::{self, TrackBody, TrackSpan};
 use holdfast_domain::frame::PackForm;
 use holdfast_domain::geography::LatLon;
 use holdfast_domain::identity::AuthorId;
@@ -180,6 +180,33 @@ fn a_bad_segment_shows_nothing_and_an_old_track_body_still_does() {
     let merged = member.take(&[entry(&plain)]);
     assert_eq!(merged.unreadable, 0);
     assert_eq!(member.take(&[entry(&sealed)]).patches, merged.patches, "both say the same");
+    let told = segment::body(written, unit(1), "live", &fixes);
+    assert_eq!(member.take(&[entry(&told)]).patches, merged.patches, "and so does the form of today");
+}
+
+#[test]
+fn a_body_tells_its_span_at_its_beginning_and_what_lies_outside_counts_as_not_there() {
+    let written = holdfast_domain::clock::Hlc::new(START_MS, 0);
+    let fixes = drive(600);
+    let source = "x".repeat(holdfast_domain::limits::LINE_BYTES_MAX);
+    let honest = segment::body(written, unit(1), &source, &fixes);
+    let bytes = feed::encode(&honest);
+    let span = TrackSpan { unit: unit(1), first_ms: fixes[0].at_ms, last_ms: fixes[599].at_ms };
+    assert_eq!(TrackSpan::read(&bytes[..TrackSpan::BEGINNING_BYTES]), Some(span));
+    for end in [0, 1, 20, 33] {
+        assert_eq!(TrackSpan::read(&bytes[..end]), None);
+    }
+    let old = TrackBody::V2 { written, unit: unit(1), source: String::new(), segment: segment::seal(&fixes) };
+    assert_eq!(TrackSpan::read(&feed::encode(&old)), None);
+
+    let TrackBody::V3 { segment, .. } = honest else { panic!("the form of today") };
+    let narrow = TrackSpan { first_ms: fixes[10].at_ms, last_ms: fixes[19].at_ms, ..span };
+    let lying = TrackBody::V3 { written, span: narrow, source, segment };
+    let key = EntryKey { stream: stream(StreamKind::TrackSampled), author: AuthorId([9; 16]), seq: 1 };
+    let entry = Entry::next(key, None, feed::encode(&lying));
+    assert_eq!(Replica::spans_of_feed(&entry), [narrow]);
+    let none = Entry::next(key, None, feed::encode(&segment::body(written, unit(1), "", &[])));
+    assert_eq!(Replica::rows_of_feed(&none).map(|rows| rows.len()), Ok(0));
 }
 
 #[test]

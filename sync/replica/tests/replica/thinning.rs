@@ -1,8 +1,9 @@
 //! Fear: old tracks are thinned into another way than was driven, or differently on every node.
 
+use holdfast_domain::feed::TrackSpan;
 use holdfast_domain::geography::LatLon;
 use holdfast_domain::track::Fix;
-use holdfast_replica::thin::{Ages, thin};
+use holdfast_replica::thin::{sampled, simplified, whole_hours};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -10,7 +11,6 @@ use crate::crew::START_MS;
 
 const MINUTE_MS: u64 = 60_000;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
-const DAY_MS: u64 = 24 * HOUR_MS;
 
 fn at(at_ms: u64, lat_e7: i32, lon_e7: i32) -> Fix {
     let position = LatLon::from_e7(lat_e7, lon_e7).expect("on Earth");
@@ -54,37 +54,29 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn what_is_left_was_there_and_the_ends_stay(track in any_track(), age_ms in 0..20 * DAY_MS) {
-        let kept = thin(&track, START_MS + age_ms, &Ages::default());
-        prop_assert_eq!((kept.first(), kept.last()), (track.first(), track.last()));
-        prop_assert!(kept.is_sorted_by(|a, b| a.at_ms < b.at_ms));
-        prop_assert!(kept.iter().all(|fix| track.contains(fix)));
-    }
-
-    #[test]
-    fn thinned_again_and_again_it_is_what_it_is_thinned_at_once(
-        track in any_track(),
-        ages_ms in vec(0..20 * DAY_MS, 1..5),
-    ) {
-        let mut ages_ms = ages_ms;
-        ages_ms.sort_unstable();
-        let ages = Ages::default();
-        let mut kept = track.clone();
-        for age_ms in ages_ms {
-            let now_ms = START_MS + age_ms;
-            kept = thin(&kept, now_ms, &ages);
-            prop_assert_eq!(&kept, &thin(&track, now_ms, &ages));
-            prop_assert_eq!(&thin(&kept, now_ms, &ages), &kept);
+    fn what_is_left_was_there_and_the_ends_stay(track in any_track()) {
+        for kept in [sampled(&track), simplified(&track)] {
+            prop_assert_eq!((kept.first(), kept.last()), (track.first(), track.last()));
+            prop_assert!(kept.is_sorted_by(|a, b| a.at_ms < b.at_ms));
+            prop_assert!(kept.iter().all(|fix| track.contains(fix)));
         }
     }
 
     #[test]
-    fn an_old_way_is_within_its_tolerance_at_every_time(track in any_track().prop_filter("inland", |track| {
+    fn thinned_again_and_again_it_is_what_it_is_thinned_at_once(track in any_track()) {
+        let samples = sampled(&track);
+        prop_assert_eq!(&sampled(&samples), &samples);
+        let way = simplified(&track);
+        prop_assert_eq!(&simplified(&samples), &way);
+        prop_assert_eq!(&simplified(&way), &way);
+    }
+
+    #[test]
+    fn an_old_way_is_within_its_tolerance_of_every_sample(track in any_track().prop_filter("inland", |track| {
         track.iter().all(|fix| fix.position.lon() < 0.0)
     })) {
-        let ages = Ages { sample_ms: 1, ..Ages::default() };
-        let kept = thin(&track, START_MS + 400 * DAY_MS, &ages);
-        for fix in &track {
+        let kept = simplified(&track);
+        for fix in &sampled(&track) {
             let off = metres(place_at(&kept, fix.at_ms), (fix.position.lat(), fix.position.lon()));
             prop_assert!(off < 5.05, "{off} m off");
         }
@@ -103,15 +95,11 @@ fn drive_and_rest() -> Vec<Fix> {
 }
 
 #[test]
-fn a_day_whole_a_week_in_samples_and_then_the_way_with_its_rest() {
+fn of_half_an_hour_samples_and_then_the_way_with_its_rest_are_left() {
     let track = drive_and_rest();
-    let hour_end = (START_MS / HOUR_MS + 1) * HOUR_MS;
-    let kept = |age_ms: u64| thin(&track, hour_end + age_ms, &Ages::default());
-    assert_eq!(kept(DAY_MS - 1), track);
     // One in ten seconds, and the last.
-    assert_eq!(kept(DAY_MS).len(), 181);
-    assert_eq!(kept(7 * DAY_MS - 1).len(), 181);
-    let way = kept(7 * DAY_MS);
+    assert_eq!(sampled(&track).len(), 181);
+    let way = simplified(&track);
     assert!((4..12).contains(&way.len()), "{} fixes", way.len());
     let rest = track[900];
     let off = metres(place_at(&way, rest.at_ms), (rest.position.lat(), rest.position.lon()));
@@ -119,13 +107,22 @@ fn a_day_whole_a_week_in_samples_and_then_the_way_with_its_rest() {
 }
 
 #[test]
-fn an_empty_track_and_one_from_the_future_stay_as_they_are() {
+fn an_empty_track_and_one_from_the_end_of_time_are_no_trouble() {
     let track = drive_and_rest();
-    assert!(thin(&[], START_MS, &Ages::default()).is_empty());
-    assert_eq!(thin(&track, 0, &Ages::default()), track);
     let far = [at(u64::MAX - 1, 0, 0), at(u64::MAX, 0, 0)];
-    assert_eq!(thin(&far, START_MS, &Ages::default()), far);
-    assert_eq!(thin(&track[..1], u64::MAX, &Ages::default()), track[..1]);
+    for thin in [sampled, simplified] {
+        assert!(thin(&[]).is_empty());
+        assert_eq!(thin(&far), far);
+        assert_eq!(thin(&track[..1]), track[..1]);
+    }
+}
+
+#[test]
+fn a_stretch_is_made_whole_hours_even_at_the_end_of_time() {
+    let unit = crate::crew::unit(1);
+    let whole = |first_ms, last_ms| whole_hours(TrackSpan { unit, first_ms, last_ms });
+    assert_eq!(whole(HOUR_MS - 1, HOUR_MS), TrackSpan { unit, first_ms: 0, last_ms: 2 * HOUR_MS - 1 });
+    assert_eq!(whole(u64::MAX, u64::MAX).last_ms, u64::MAX);
 }
 
 #[test]
@@ -133,6 +130,5 @@ fn across_the_date_line_a_way_is_as_short_as_elsewhere() {
     let start = START_MS / HOUR_MS * HOUR_MS;
     let track: Vec<Fix> =
         (0..600_u64).map(|second| at(start + second * 1_000, 0, round(1_799_990_000 + second as i64 * 100))).collect();
-    let kept = thin(&track, start + 400 * DAY_MS, &Ages::default());
-    assert_eq!(kept, [track[0], track[599]], "a straight line at a steady speed needs its ends alone");
+    assert_eq!(simplified(&track), [track[0], track[599]], "a straight line at a steady speed needs its ends alone");
 }
