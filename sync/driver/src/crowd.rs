@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 const CROWD_MIN: usize = 8;
 /// A crowd is waited for so long at most, and only while one follows the other within the pause.
 const GATHER_MAX: Duration = Duration::from_millis(40);
-const GATHER_PAUSE: Duration = Duration::from_millis(5);
+const GATHER_PAUSE: Duration = Duration::from_millis(12);
 
 /// Whether there is a crowd, by the last step.
 #[derive(Debug, Default)]
