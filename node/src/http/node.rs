@@ -64,7 +64,7 @@ struct Dial {
     address: String,
 }
 
-/// Dials a peer, and keeps dialling it until the node stops.
+/// Dials a peer, and keeps dialling it until the node stops. One that is dialled already is tried at once.
 #[utoipa::path(post, path = "/peers/dial", tag = "node", operation_id = "peer_dial", request_body = Dial,
     responses((status = 202), (status = "4XX", body = Problem)))]
 async fn dial(State(app): Shared, Body(dial): Body<Dial>) -> Result<StatusCode, ApiError> {

@@ -328,14 +328,14 @@ impl Core {
                 Input::Up { link, device, outgoing }
             }
             Event::Down { link, partials } => {
-                self.peers.down(link, step.now);
-                Input::Down { link, partials }
+                let silent_us = self.peers.down(link, step.now);
+                Input::Down { link, silent_us, partials }
             }
             Event::Measured { link, rate_bps, rtt_us, lost_permille } => {
                 Input::Measured { link, rate_bps, rtt_us, lost_permille }
             }
             Event::Silent { link, silent } => {
-                self.peers.silent(link, silent);
+                self.peers.silent(link, silent, step.now);
                 return Ok(());
             }
             Event::Frame { link, bytes } => {

@@ -18,8 +18,8 @@ use crate::engine::{Core, Step};
 #[derive(Debug, Clone, Default)]
 struct Peer {
     device: Option<DeviceCredential>,
-    /// Its connections, and whether each has fallen silent.
-    links: BTreeMap<LinkId, bool>,
+    /// Its connections, and since when each is silent, microseconds.
+    links: BTreeMap<LinkId, Option<u64>>,
     greeted: bool,
     address: Option<String>,
     last_heard_ms: Option<u64>,
@@ -70,19 +70,22 @@ impl Peers {
     pub(crate) fn up(&mut self, link: LinkId, device: DeviceId, address: String, now: Now) {
         self.links.insert(link, device);
         let peer = self.known.entry(device).or_default();
-        peer.links.insert(link, false);
+        peer.links.insert(link, None);
         peer.address = Some(address);
         peer.last_heard_ms = Some(now.wall_ms);
         peer.unsaved = true;
     }
 
-    pub(crate) fn down(&mut self, link: LinkId, now: Now) {
-        self.heard(link, now);
-        let Some(device) = self.links.remove(&link) else { return };
-        if let Some(peer) = self.known.get_mut(&device) {
-            peer.links.remove(&link);
-            peer.greeted &= !peer.links.is_empty();
-        }
+    /// Returns for how long the link had been silent, microseconds: its end is noticed long after the last word.
+    pub(crate) fn down(&mut self, link: LinkId, now: Now) -> u64 {
+        let peer = self.links.remove(&link).and_then(|device| self.known.get_mut(&device));
+        let Some(peer) = peer else { return 0 };
+        let silent_since = peer.links.remove(&link).flatten();
+        let silent_us = silent_since.map_or(0, |since| now.mono_us.saturating_sub(since));
+        peer.greeted &= !peer.links.is_empty();
+        peer.last_heard_ms = peer.last_heard_ms.max(Some(now.wall_ms.saturating_sub(silent_us / 1_000)));
+        peer.unsaved = true;
+        silent_us
     }
 
     pub(crate) fn heard(&mut self, link: LinkId, now: Now) {
@@ -92,10 +95,10 @@ impl Peers {
         }
     }
 
-    pub(crate) fn silent(&mut self, link: LinkId, silent: bool) {
+    pub(crate) fn silent(&mut self, link: LinkId, silent: bool, now: Now) {
         let peer = self.links.get(&link).and_then(|device| self.known.get_mut(device));
         if let Some(known) = peer.and_then(|peer| peer.links.get_mut(&link)) {
-            *known = silent;
+            *known = silent.then_some(known.unwrap_or(now.mono_us));
         }
     }
 
@@ -229,11 +232,47 @@ fn peer_status(device: DeviceId, peer: &Peer, mine: &Frontier) -> PeerStatus {
         name: peer.device.as_ref().map_or_else(String::new, |known| known.name.clone()),
         role: peer.device.as_ref().map_or(holdfast_domain::identity::DeviceRole::Node, |known| known.role),
         connected: peer.greeted && !peer.links.is_empty(),
-        silent: !peer.links.is_empty() && peer.links.values().all(|silent| *silent),
+        silent: !peer.links.is_empty() && peer.links.values().all(Option::is_some),
         paused: peer.paused,
         address: peer.address.clone(),
         last_heard_ms: peer.last_heard_ms,
         lacks: lacks.values().sum(),
         lacks_by_scope: lacks.into_iter().map(|(scope, count)| (scope.to_string(), count)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENGINE: DeviceId = DeviceId([7; 16]);
+    const LINK: LinkId = LinkId(1);
+
+    fn at(seconds: u64) -> Now {
+        Now { mono_us: seconds * 1_000_000, wall_ms: 1_700_000_000_000 + seconds * 1_000 }
+    }
+
+    #[test]
+    fn who_drove_off_was_heard_last_when_it_fell_silent_not_when_that_was_noticed() {
+        let mut peers = Peers::default();
+        peers.up(LINK, ENGINE, "192.0.2.7:7400".to_owned(), at(0));
+        peers.silent(LINK, true, at(5));
+        peers.silent(LINK, true, at(30));
+        assert_eq!(peers.down(LINK, at(65)), 60_000_000);
+        assert_eq!(peers.last_heard_ms(ENGINE), Some(at(5).wall_ms));
+        assert_eq!(peers.down(LINK, at(70)), 0, "it is gone");
+    }
+
+    #[test]
+    fn who_came_back_or_hung_up_was_heard_to_the_end() {
+        for words in [&[(5, true), (6, false)][..], &[]] {
+            let mut peers = Peers::default();
+            peers.up(LINK, ENGINE, "192.0.2.7:7400".to_owned(), at(0));
+            for &(seconds, silent) in words {
+                peers.silent(LINK, silent, at(seconds));
+            }
+            assert_eq!(peers.down(LINK, at(65)), 0);
+            assert_eq!(peers.last_heard_ms(ENGINE), Some(at(65).wall_ms));
+        }
     }
 }

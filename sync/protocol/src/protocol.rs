@@ -52,6 +52,8 @@ pub enum Input {
     Down {
         /// The connection.
         link: LinkId,
+        /// For how long nothing had come on it, microseconds.
+        silent_us: u64,
         /// What had come of frames that the end cut in two, from their first byte on.
         partials: Vec<Vec<u8>>,
     },
@@ -318,12 +320,11 @@ pub struct Memory {
 ///
 /// Calling contract:
 ///
-/// 1. Effects are carried out in order. [`Effect::Load`], [`Effect::Unpack`], [`Effect::Admit`],
-///    [`Effect::OwnHistory`] and the [`Effect::Blob`]s that name an answer are answered before any other input is given, in the order they were returned.
+/// 1. Effects are carried out in order. [`Effect::Load`], [`Effect::Unpack`], [`Effect::Admit`], [`Effect::OwnHistory`] and
+///    the [`Effect::Blob`]s that name an answer are answered before any other input is given, in the order they were returned.
 /// 2. Nothing returned as [`Effect::Send`] leaves before everything admitted or committed so far is on disk. If that
 ///    commit fails, the protocol is dropped and made again from the store, and every link is ended.
-/// 3. After [`Effect::Close`] nothing more is returned for that link; frames and [`Input::Down`] of it are still welcome.
-///    Links that are unknown here are ignored.
+/// 3. After [`Effect::Close`] nothing more is returned for that link. What is said of it and of unknown ones is ignored.
 /// 4. A [`LinkId`] is used for one connection only.
 ///
 /// The protocol never fails and never panics: a peer that does wrong is closed and counted. What is held, the
@@ -389,7 +390,7 @@ impl Protocol {
         let tick = matches!(input, Input::Tick);
         match input {
             Input::Up { link, device, outgoing } => self.up(now, link, device, outgoing, &mut out),
-            Input::Down { link, partials } => self.down(now, link, partials, &mut out),
+            Input::Down { link, silent_us, partials } => self.down(now, link, silent_us, partials, &mut out),
             Input::Measured { link, rate_bps, rtt_us, lost_permille } => {
                 if let Some(state) = self.links.get_mut(&link) {
                     state.open.pace.measured(rate_bps, rtt_us, lost_permille);

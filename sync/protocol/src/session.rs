@@ -219,10 +219,17 @@ impl Protocol {
         self.greet(now, link, false, out);
     }
 
-    pub(crate) fn down(&mut self, now: Now, link: LinkId, partials: Vec<Vec<u8>>, out: &mut Vec<Effect>) {
+    pub(crate) fn down(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        silent_us: u64,
+        partials: Vec<Vec<u8>>,
+        out: &mut Vec<Effect>,
+    ) {
         let Some(mut state) = self.links.remove(&link) else { return };
         if state.stage == Stage::Open {
-            state.open.pace.parted(now.mono_us.saturating_sub(state.open.since_us));
+            state.open.pace.parted(now.mono_us.saturating_sub(silent_us).saturating_sub(state.open.since_us));
             self.paces.insert(state.device, state.open.pace);
         }
         self.resume.keep(state.device, partials, state.open.push.into_flown());
@@ -253,7 +260,7 @@ impl Protocol {
             (FrameV1::Again, _) => self.again_came(now, link, out),
             (FrameV1::Bye(_), _) => {
                 self.counters.one(counters::BYES_RECEIVED);
-                self.down(now, link, Vec::new(), out);
+                self.down(now, link, 0, Vec::new(), out);
                 out.push(Effect::Close { link, reason: Bye::Leaving });
             }
             (FrameV1::Greeting(_), Stage::Open) => self.close(link, Bye::BadFrame, out),

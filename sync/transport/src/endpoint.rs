@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holdfast_domain::frame::{Bye, LinkId};
 use holdfast_domain::identity::DeviceId;
@@ -23,7 +23,7 @@ use crate::identity::{DeviceKey, Membership, certified_key, is_in_force};
 use crate::inbox::{self, End};
 use crate::learned::{self, Learned, Whereabouts};
 use crate::link::{Outbox, Slow};
-use crate::peers::{self, PeerAddress};
+use crate::peers::{self, Dialled, PeerAddress};
 use crate::profile::{Knobs, LinkProfile, Side};
 use crate::pulse::{self, Pulse};
 use crate::tickets::Tickets;
@@ -122,6 +122,7 @@ pub(crate) struct Shared {
     /// Changes when a connection ends, falls silent or comes back.
     news: watch::Sender<()>,
     learned: Learned,
+    dialled: Dialled,
     /// Times as long between attempts to reach who is not there.
     thrift: AtomicU32,
 }
@@ -130,6 +131,7 @@ pub(crate) struct Shared {
 struct Link {
     device: DeviceId,
     outbox: Outbox,
+    since: Instant,
     /// Whether a whole frame has come.
     has_spoken: bool,
 }
@@ -150,6 +152,8 @@ pub(crate) enum NotEntered {
     Myself,
     /// The other end shows no certificate that is in force.
     Unproved,
+    /// Another connection with this device came up meanwhile, and it is heard there.
+    Superfluous(DeviceId),
 }
 
 /// Connections that have not brought a whole frame yet. A peer that says nothing, or one byte now and then, costs a place;
@@ -193,6 +197,7 @@ impl Transport {
             events,
             news: watch::Sender::new(()),
             learned: Learned::default(),
+            dialled: Dialled::default(),
             thrift: AtomicU32::new(1),
         });
         let transport = Self { shared };
@@ -207,9 +212,11 @@ impl Transport {
         Ok((transport, receiver))
     }
 
-    /// Dials a peer and keeps dialling it.
+    /// Dials a peer and keeps dialling it; one that is dialled already is tried at once.
     pub fn add_peer(&self, address: PeerAddress) {
-        tokio::spawn(peers::keep_dialling(self.clone(), address));
+        if let Some(hurry) = self.shared.dialled.begin(&address) {
+            tokio::spawn(peers::keep_dialling(self.clone(), address, hurry));
+        }
     }
 
     /// Takes note of where a device says it is reached, in place of what it said before; it is sought there now and then
@@ -339,8 +346,9 @@ impl Transport {
         arrival.close(VarInt::from_u32(Bye::Slow as u32), b"no handshake");
     }
 
-    /// Takes a proved connection into use.
-    pub(crate) fn enter(&self, connection: Connection, outgoing: bool) -> Result<Entered, NotEntered> {
+    /// Takes a proved connection into use; `dialled`: since when it was sought from here.
+    pub(crate) fn enter(&self, connection: Connection, dialled: Option<Instant>) -> Result<Entered, NotEntered> {
+        let outgoing = dialled.is_some();
         let now = tls::floored_time(self.shared.clock_floor_ms);
         let Some(device) = proved_device(&connection, now) else {
             let address = connection.remote_address();
@@ -358,8 +366,16 @@ impl Transport {
         let pulse = Arc::new(Pulse::default());
         let outbox = Outbox::new(connection.clone(), Arc::clone(&pulse));
         let mut links = self.links();
+        let meanwhile = |known: &Link| {
+            let sought_before = dialled.is_some_and(|begun| known.since >= begun);
+            known.device == device && sought_before && !known.outbox.pulse.is_stalled()
+        };
+        if links.values().any(meanwhile) {
+            outbox.close(Bye::Duplicate);
+            return Err(NotEntered::Superfluous(device));
+        }
         make_way(&mut links, device, self.door());
-        links.insert(link, Link { device, outbox, has_spoken: false });
+        links.insert(link, Link { device, outbox, since: Instant::now(), has_spoken: false });
         Ok(Entered { device, link, connection, pulse, outgoing })
     }
 
@@ -439,7 +455,7 @@ async fn accept(transport: Transport) {
 async fn welcome(transport: Transport, incoming: Incoming) {
     let address = incoming.remote_address();
     let mut server = transport.shared.server.clone();
-    server.transport_config(transport.settings(None, Side::Answers, transport.round_trip(address)));
+    server.transport_config(transport.settings(None, Side::Answers, transport.met(address)));
     let connecting = match incoming.accept_with(Arc::new(server)) {
         Ok(connecting) => connecting,
         Err(error) => return tracing::debug!(%address, %error, "a connection was refused"),
@@ -458,7 +474,7 @@ async fn welcome(transport: Transport, incoming: Incoming) {
             return tracing::debug!(%address, %error, "a connection was refused");
         }
     }
-    match transport.enter(connection, false) {
+    match transport.enter(connection, None) {
         Ok(entered) => drop(transport.carry(entered, transport.knobs(None)).await),
         Err(fault) => tracing::debug!(%address, ?fault, "a connection was refused"),
     }

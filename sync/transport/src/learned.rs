@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holdfast_domain::identity::DeviceId;
 use tokio::sync::Notify;
@@ -96,13 +96,14 @@ pub(crate) async fn seek(transport: Transport) {
 }
 
 async fn meet(transport: &Transport, address: &PeerAddress) {
+    let begun = Instant::now();
     let attempt = async {
         let mut found = tokio::net::lookup_host(&address.host_port).await.map_err(|error| error.to_string())?;
         let target = found.next().ok_or("the name has no address")?;
         transport.dial(target, address.profile, Spending::Spare, None, false).await
     };
     match tokio::time::timeout(ANSWER_PATIENCE, attempt).await {
-        Ok(Ok(connection)) => match transport.enter(connection, true) {
+        Ok(Ok(connection)) => match transport.enter(connection, Some(begun)) {
             Ok(entered) => {
                 tracing::info!(%address, device = %entered.device, "met a peer where the org said it would be");
                 let (carrier, knobs) = (transport.clone(), transport.knobs(address.profile));

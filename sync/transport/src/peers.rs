@@ -1,12 +1,14 @@
 //! Peers that are dialled until they answer, and again when they are gone or have fallen silent.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use holdfast_domain::identity::DeviceId;
 use quinn::Connection;
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::endpoint::{NotEntered, Transport};
@@ -66,8 +68,26 @@ impl fmt::Display for PeerAddress {
     }
 }
 
+/// Addresses that are dialled, each by one task, with a way to hurry it.
+#[derive(Debug, Default)]
+pub(crate) struct Dialled(Mutex<BTreeMap<PeerAddress, Arc<Notify>>>);
+
+impl Dialled {
+    /// What hurries a task that is to be begun; `None` where there is one, which is hurried now.
+    pub(crate) fn begin(&self, address: &PeerAddress) -> Option<Arc<Notify>> {
+        let mut dialled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(hurry) = dialled.get(address) {
+            hurry.notify_one();
+            return None;
+        }
+        let hurry = Arc::new(Notify::new());
+        dialled.insert(address.clone(), Arc::clone(&hurry));
+        Some(hurry)
+    }
+}
+
 /// Dials an address for ever, with growing and jittered pauses; ends if it turns out to be this node itself.
-pub(crate) async fn keep_dialling(transport: Transport, address: PeerAddress) {
+pub(crate) async fn keep_dialling(transport: Transport, address: PeerAddress, hurry: Arc<Notify>) {
     let mut wait = FIRST_WAIT;
     let mut known = None;
     let mut unheard = 0;
@@ -78,15 +98,16 @@ pub(crate) async fn keep_dialling(transport: Transport, address: PeerAddress) {
             continue;
         }
         // Whoever is heard again on the link that stands is not waited for on another.
+        let sought = Instant::now();
         let reached = tokio::select! {
-            reached = reach(&transport, &address, known, &mut unheard) => reached,
+            reached = reach(&transport, &address, known, &mut unheard, &hurry) => reached,
             () = heard_again(&transport, known) => {
                 unheard = 0;
                 continue;
             }
         };
         match reached {
-            Ok(connection) => match transport.enter(connection, true) {
+            Ok(connection) => match transport.enter(connection, Some(sought)) {
                 Ok(entered) => {
                     let device = entered.device;
                     known = Some(device);
@@ -105,13 +126,19 @@ pub(crate) async fn keep_dialling(transport: Transport, address: PeerAddress) {
                     tracing::info!(%address, "this address is this node itself; it is not dialled again");
                     return;
                 }
+                Err(NotEntered::Superfluous(device)) => {
+                    known = Some(device);
+                    continue;
+                }
                 // The door tells of it, once in a while.
                 Err(NotEntered::Unproved) => {}
             },
             Err(fault) => tracing::debug!(%address, fault, "a peer does not answer"),
         }
-        tokio::time::sleep(jittered(wait * transport.thrift())).await;
-        wait = (wait * 2).min(LONGEST_WAIT);
+        tokio::select! {
+            () = tokio::time::sleep(jittered(wait * transport.thrift())) => wait = (wait * 2).min(LONGEST_WAIT),
+            () = hurry.notified() => (wait, unheard) = (FIRST_WAIT, 0),
+        }
     }
 }
 
@@ -152,24 +179,25 @@ async fn reach(
     address: &PeerAddress,
     known: Option<DeviceId>,
     unheard: &mut u64,
+    hurry: &Notify,
 ) -> Result<Connection, String> {
-    let found = tokio::net::lookup_host(&address.host_port).await.map_err(|error| error.to_string())?;
-    let targets: Vec<_> = found.collect();
+    let found = tokio::net::lookup_host(&address.host_port).await;
+    let targets: Vec<_> = found.map_err(|error| error.to_string())?.collect();
     let mut last = "the name has no address".to_owned();
     let beacon = transport.knobs(address.profile).beacon;
     let (mut interval, longest) = (beacon, beacon.max(LONGEST_WAIT));
-    let mut attempts = JoinSet::new();
-    let mut under_way: Vec<AbortHandle> = Vec::new();
+    let (mut attempts, mut under_way) = (JoinSet::new(), Vec::<AbortHandle>::new());
     // A name is looked up again now and then.
     for &target in targets.iter().cycle().take(targets.len().max(ATTEMPTS_A_NAME)) {
         let standing = || known.and_then(|device| transport.standing(device, target));
         let stands = || standing().is_some();
         if let Some(standing) = standing() {
             let start = if *unheard == 0 { HEAD_START } else { Duration::ZERO };
-            let answer = transport.round_trip(target).map_or(beacon, |rtt| rtt * 3 / 2).min(beacon / 2);
+            let answer = transport.met(target).map_or(beacon, |met| met.rtt * 3 / 2).min(beacon / 2);
             let answered = tokio::select! {
                 answered = is_answered(standing, start, longest, answer) => answered,
                 () = until(transport, || !stands()) => false,
+                () = hurry.notified() => false,
                 Ok(connection) = first_success(&mut attempts), if !attempts.is_empty() => {
                     *unheard = 0;
                     return Ok(connection);
@@ -186,18 +214,21 @@ async fn reach(
         if under_way.len() >= ATTEMPTS_MAX - usize::from(stood) {
             under_way.remove(1).abort();
         }
-        let (dialler, profile) = (transport.clone(), address.profile);
         *unheard += 1;
+        let (dialler, profile) = (transport.clone(), address.profile);
         // Fewer and fewer, as it becomes likely that nobody is there.
         let spending = if !stood && unheard.is_power_of_two() { Spending::Spend } else { Spending::Spare };
         // While the link stands an attempt says its piece once.
-        let rtt = stood.then_some(longest);
-        let sparing = known.is_some() || *unheard > 1;
+        let (rtt, sparing) = (stood.then_some(longest), known.is_some() || *unheard > 1);
         under_way.push(attempts.spawn(async move { dialler.dial(target, profile, spending, rtt, sparing).await }));
         let ended = tokio::select! {
             ended = tokio::time::timeout(interval, first_success(&mut attempts)) => ended.ok(),
             // It is gone for good, and nothing goes first any more.
             () = until(transport, || !stands()), if stood => None,
+            () = hurry.notified() => {
+                (interval, *unheard) = (beacon, 0);
+                continue;
+            }
         };
         match ended {
             Some(Ok(connection)) => {
@@ -208,7 +239,7 @@ async fn reach(
             Some(Err(fault)) if targets.len() == 1 => return Err(fault),
             Some(Err(fault)) => last = fault,
             None if stood && !stands() => (interval, *unheard) = (beacon, 0),
-            None => interval = (interval * 2).min(longest),
+            None => interval = longest.min(interval * 2),
         }
     }
     tokio::time::timeout(interval, first_success(&mut attempts)).await.unwrap_or(Err(last))

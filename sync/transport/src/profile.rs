@@ -199,16 +199,38 @@ const DATAGRAM_BYTES: usize = 8 << 10;
 /// A remembered round trip below this is not believed: timers are no finer, and the next one may be over another network.
 const REMEMBERED_RTT_MIN: Duration = Duration::from_millis(20);
 
-/// Settings of a connection between peers. `ceiling_bps` is the most that may be sent, bits a second; `rtt` is what a round
-/// trip with this peer took when it was last met: a handshake whose pace is known sends nothing twice.
+/// What was seen of the way to a machine when it was last met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Met {
+    /// What a round trip took.
+    pub rtt: Duration,
+    /// What the way carried, bits a second; `None` if there was never enough to say.
+    pub rate_bps: Option<u64>,
+}
+
+/// The most packets of a first window, however much a way carried: it may be another one today.
+const FIRST_PACKETS_MAX: u32 = 32;
+
+/// Packets of the first window: what fills the way as it was, and two that may wait, where that is less than usual; half
+/// of what fills it where that is more.
+fn first_packets(usual: u32, met: Option<Met>) -> u32 {
+    let Some(Met { rtt, rate_bps: Some(rate_bps) }) = met else { return usual };
+    let filling = (rate_bps as f64 / 8.0 * rtt.as_secs_f64() / 1_200.0).ceil() as u32;
+    usual.min(filling.saturating_add(2)).max((filling / 2).min(FIRST_PACKETS_MAX))
+}
+
+/// Settings of a connection between peers. `ceiling_bps` is the most that may be sent, bits a second; `met` is what was seen
+/// of the way when this peer was last met: a handshake whose pace is known sends nothing twice, and the first packets of a
+/// sender that knows the rate overrun no queue.
 pub fn transport(
     profile: Option<LinkProfile>,
     side: Side,
     ceiling_bps: Option<u64>,
-    rtt: Option<Duration>,
+    met: Option<Met>,
 ) -> Arc<TransportConfig> {
     let knobs = knobs(profile);
-    let initial_rtt = rtt.map_or(knobs.initial_rtt, |rtt| rtt.max(REMEMBERED_RTT_MIN));
+    let initial_rtt = met.map_or(knobs.initial_rtt, |met| met.rtt.max(REMEMBERED_RTT_MIN));
+    let initial_packets = first_packets(knobs.initial_packets, met);
     let mut config = TransportConfig::default();
     let idle = if side == Side::Answers && profile.is_none() { ANSWERS_IDLE } else { knobs.idle_timeout };
     config
@@ -234,7 +256,7 @@ pub fn transport(
         .allow_spin(false)
         .datagram_receive_buffer_size(Some(DATAGRAM_BYTES))
         .datagram_send_buffer_size(DATAGRAM_BYTES)
-        .congestion_controller_factory(Arc::new(Factory { initial_packets: knobs.initial_packets, ceiling_bps }));
+        .congestion_controller_factory(Arc::new(Factory { initial_packets, ceiling_bps }));
     if let Some((packets, wait)) = knobs.ack_every {
         let mut frequency = AckFrequencyConfig::default();
         frequency
@@ -283,6 +305,20 @@ mod tests {
         let both_ways = 2.0 * (40.0 + 28.0);
         let a_second = both_ways / knobs(Some(LinkProfile::Narrowband)).keep_alive.as_secs_f64();
         assert!(a_second <= 9_600.0 / 8.0 / 100.0, "{a_second:.1} bytes a second");
+    }
+
+    #[test]
+    fn a_way_that_is_known_to_be_narrow_is_not_overrun_and_a_wide_one_not_crept_into() {
+        let met = |rate_bps, rtt_ms| Some(Met { rtt: Duration::from_millis(rtt_ms), rate_bps: Some(rate_bps) });
+        assert_eq!(first_packets(10, None), 10);
+        assert_eq!(first_packets(10, Some(Met { rtt: Duration::from_secs(1), rate_bps: None })), 10);
+        assert_eq!(first_packets(10, met(250_000, 100)), 5);
+        assert_eq!(first_packets(10, met(9_600, 1_000)), 3);
+        assert_eq!(first_packets(10, met(1_000, 1)), 3, "never less than two");
+        assert_eq!(first_packets(10, met(1_000_000, 100)), 10);
+        assert_eq!(first_packets(10, met(4_000_000, 100)), 21);
+        assert_eq!(first_packets(10, met(u64::MAX, 10_000)), FIRST_PACKETS_MAX);
+        assert_eq!(first_packets(2, met(9_600, 1_000)), 2, "a setting for narrow links holds");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use crate::beacon::{Glimpse, Verdict, Watch};
 use crate::controller::Steered;
 use crate::endpoint::{LinkEvent, Transport};
-use crate::profile::Knobs;
+use crate::profile::{Knobs, Met};
 
 /// What a connection carries is told at most this often.
 const TELL_EVERY: Duration = Duration::from_secs(1);
@@ -142,7 +142,7 @@ fn tell(
     // An engine that is behind hears of it at a later look.
     if transport.events().try_send(LinkEvent::Measured { link, rate_bps, rtt_us, lost_permille }).is_ok() {
         *told = Some(Told { at: now, rate_bps, rtt });
-        transport.note_round_trip(connection.remote_address(), rtt);
+        transport.note_met(connection.remote_address(), Met { rtt, rate_bps });
     }
 }
 

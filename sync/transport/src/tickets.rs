@@ -13,7 +13,6 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use holdfast_domain::limits::LINKS_MAX;
 use quinn::crypto::rustls::QuicClientConfig;
@@ -24,6 +23,7 @@ use rustls::client::{
 use rustls::pki_types::ServerName;
 
 use crate::error::TransportError;
+use crate::profile::Met;
 use crate::tls;
 
 /// Tickets kept for one address.
@@ -77,7 +77,7 @@ struct Settings {
     spare: Arc<QuicClientConfig>,
 }
 
-/// Settings for dialling with a memory of tickets per address, and round trips per machine.
+/// Settings for dialling with a memory of tickets per address, and of the way to each machine.
 pub(crate) struct Tickets {
     base: rustls::ClientConfig,
     memory: Mutex<Memory>,
@@ -86,7 +86,7 @@ pub(crate) struct Tickets {
 #[derive(Default)]
 struct Memory {
     settings: BTreeMap<SocketAddr, Settings>,
-    round_trips: BTreeMap<IpAddr, Duration>,
+    met: BTreeMap<IpAddr, Met>,
 }
 
 /// Peers that move leave addresses behind; which of them is forgotten costs one full handshake.
@@ -135,14 +135,16 @@ impl Tickets {
         self.memory().settings.remove(&address);
     }
 
-    /// Remembers what a round trip took.
-    pub(crate) fn note_round_trip(&self, address: SocketAddr, rtt: Duration) {
-        keep(&mut self.memory().round_trips, address.ip(), rtt);
+    /// Remembers what was seen of the way to a machine. A rate once measured stays until another one is.
+    pub(crate) fn note_met(&self, address: SocketAddr, met: Met) {
+        let mut memory = self.memory();
+        let before = memory.met.get(&address.ip()).and_then(|before| before.rate_bps);
+        keep(&mut memory.met, address.ip(), Met { rate_bps: met.rate_bps.or(before), ..met });
     }
 
-    /// What a round trip took when this machine was last met.
-    pub(crate) fn round_trip(&self, address: SocketAddr) -> Option<Duration> {
-        self.memory().round_trips.get(&address.ip()).copied()
+    /// What was seen of the way to this machine when it was last met.
+    pub(crate) fn met(&self, address: SocketAddr) -> Option<Met> {
+        self.memory().met.get(&address.ip()).copied()
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

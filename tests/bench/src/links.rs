@@ -38,6 +38,8 @@ pub(crate) struct Net {
     runtime: Runtime,
     pub(crate) nodes: Vec<Process>,
     pub(crate) links: Vec<Relay>,
+    /// Which packets are lost hangs on it.
+    pub(crate) seed: u64,
 }
 
 const FREE_PORTS: [&str; 4] = ["--http-listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0"];
@@ -46,14 +48,14 @@ impl Net {
     pub(crate) fn new() -> Result<Self> {
         // The emulator must not wait for the processes it serves.
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        Ok(Self { runtime, nodes: Vec::new(), links: Vec::new() })
+        Ok(Self { runtime, nodes: Vec::new(), links: Vec::new(), seed: 0 })
     }
 
     /// A relay to a node that runs.
     pub(crate) fn link(&mut self, to: usize, profile: Profile) -> Result<usize> {
         let target: SocketAddr = self.nodes[to].peer_address.parse()?;
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let seed = self.links.len() as u64 + 1;
+        let seed = 1_000 * self.seed + self.links.len() as u64 + 1;
         self.links.push(self.runtime.block_on(Relay::start(listen, target, profile, seed))?);
         Ok(self.links.len() - 1)
     }

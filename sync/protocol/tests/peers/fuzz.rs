@@ -77,7 +77,7 @@ proptest! {
             let mut bytes = frames[dice.roll(frames.len())].clone();
             match dice.roll(6) {
                 0 => drop(node.say(Input::Up { link, device: org::device(2 + dice.roll(2) as u8), outgoing: turn % 2 == 0 })),
-                1 => drop(node.say(Input::Down { link, partials: Vec::new() })),
+                1 => drop(node.say(Input::Down { link, silent_us: 0, partials: Vec::new() })),
                 2 => {
                     let at = dice.roll(bytes.len());
                     bytes[at] ^= 1 << dice.roll(8);
@@ -163,7 +163,7 @@ fn absurd_input(dice: &mut Dice, frames: &[Vec<u8>]) -> Input {
         },
         9 => Input::Reborn { credential: org::credential(1, dice.roll(3) as u32) },
         10 => Input::Pause { device: org::device(dice.roll(4) as u8), paused: dice.roll(2) == 0 },
-        _ => [Input::Tick, Input::Down { link, partials: Vec::new() }][dice.roll(2)].clone(),
+        _ => [Input::Tick, Input::Down { link, silent_us: 0, partials: Vec::new() }][dice.roll(2)].clone(),
     }
 }
 

@@ -38,7 +38,7 @@ fn cut_off() -> (Node, Vec<u8>) {
     up(&mut sender, 1, 9);
     let out = say(&mut sender, 1, FrameV1::Greeting(greeting(9, Vec::new())));
     let pack = frames(&out).into_iter().find(|(_, frame)| matches!(frame, FrameV1::Pack(_))).map(|(bytes, _)| bytes);
-    sender.say(Input::Down { link: LinkId(1), partials: Vec::new() });
+    sender.say(Input::Down { link: LinkId(1), silent_us: 0, partials: Vec::new() });
     (sender, pack.expect("a pack"))
 }
 
@@ -80,7 +80,7 @@ fn the_beginning_is_kept_named_and_joined() {
     let mut receiver = Node::new(9);
     up(&mut receiver, 1, 1);
     say(&mut receiver, 1, FrameV1::Greeting(greeting(1, Vec::new())));
-    receiver.say(Input::Down { link: LinkId(1), partials: vec![pack[..30_000].to_vec(), vec![1; 10]] });
+    receiver.say(Input::Down { link: LinkId(1), silent_us: 0, partials: vec![pack[..30_000].to_vec(), vec![1; 10]] });
     let out = up(&mut receiver, 2, 1);
     let partial = Partial::of(&pack[..30_000]);
     let named = frames(&out).into_iter().find_map(|(_, frame)| match frame {
@@ -102,7 +102,7 @@ fn a_rest_that_makes_no_frame_is_guilt_and_nothing_of_it_stays() {
     let (_, pack) = cut_off();
     let mut receiver = Node::new(9);
     up(&mut receiver, 1, 1);
-    receiver.say(Input::Down { link: LinkId(1), partials: vec![pack[..30_000].to_vec()] });
+    receiver.say(Input::Down { link: LinkId(1), silent_us: 0, partials: vec![pack[..30_000].to_vec()] });
     up(&mut receiver, 2, 1);
     say(&mut receiver, 2, FrameV1::Greeting(greeting(1, Vec::new())));
     let rest = Rest { partial: Partial::of(&pack[..30_000]), bytes: vec![0; 5] };

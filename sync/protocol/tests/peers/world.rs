@@ -155,7 +155,10 @@ impl World {
             Move::Fall(wire, side) => {
                 self.wires[wire].ends[side] = End::Down;
                 self.wires[wire].queues.clear();
-                self.say(self.wires[wire].nodes[side], Input::Down { link: link_id(wire, side), partials: Vec::new() });
+                self.say(
+                    self.wires[wire].nodes[side],
+                    Input::Down { link: link_id(wire, side), silent_us: 0, partials: Vec::new() },
+                );
             }
             Move::Deliver(wire, side, class) => {
                 let frame = self.wires[wire].queues.get_mut(&(side, class)).and_then(VecDeque::pop_front);

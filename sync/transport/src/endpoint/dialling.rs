@@ -9,7 +9,7 @@ use quinn::Connection;
 use crate::door::Opener;
 use crate::endpoint::Transport;
 use crate::identity::SERVER_NAME;
-use crate::profile::{self, LinkProfile, Side};
+use crate::profile::{self, LinkProfile, Met, Side};
 use crate::tickets::Spending;
 
 impl Transport {
@@ -26,7 +26,10 @@ impl Transport {
     ) -> Result<Connection, String> {
         let settings = self.shared.tickets.settings(address, spending).map_err(|error| error.to_string())?;
         let mut client = quinn::ClientConfig::new(settings);
-        client.transport_config(self.settings(profile, Side::Dials, rtt.or_else(|| self.round_trip(address))));
+        let met = self.met(address);
+        let rate_bps = met.and_then(|met| met.rate_bps);
+        let expected = rtt.map(|rtt| Met { rtt, rate_bps }).or(met);
+        client.transport_config(self.settings(profile, Side::Dials, expected));
         let attempt = self.shared.hush.begin(sparing).map_err(|error| error.to_string())?;
         let first = attempt.first();
         client.initial_dst_cid_provider(Arc::new(move || first));
@@ -43,22 +46,22 @@ impl Transport {
         })
     }
 
-    /// What a round trip with a machine took when it was last met.
-    pub(crate) fn round_trip(&self, address: SocketAddr) -> Option<Duration> {
-        self.shared.tickets.round_trip(address)
+    /// What was seen of the way to a machine when it was last met.
+    pub(crate) fn met(&self, address: SocketAddr) -> Option<Met> {
+        self.shared.tickets.met(address)
     }
 
     pub(super) fn settings(
         &self,
         profile: Option<LinkProfile>,
         side: Side,
-        rtt: Option<Duration>,
+        met: Option<Met>,
     ) -> Arc<quinn::TransportConfig> {
-        profile::transport(profile.or(self.shared.profile), side, self.shared.ceiling_bps, rtt)
+        profile::transport(profile.or(self.shared.profile), side, self.shared.ceiling_bps, met)
     }
 
-    /// A round trip with a peer took so long.
-    pub(crate) fn note_round_trip(&self, address: SocketAddr, rtt: Duration) {
-        self.shared.tickets.note_round_trip(address, rtt);
+    /// So much was seen of the way to a peer.
+    pub(crate) fn note_met(&self, address: SocketAddr, met: Met) {
+        self.shared.tickets.note_met(address, met);
     }
 }

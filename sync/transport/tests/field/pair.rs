@@ -10,7 +10,7 @@ use holdfast_domain::scope::Class;
 use holdfast_transport::beacon::{Glimpse, Watch};
 use holdfast_transport::controller::Steered;
 use holdfast_transport::identity::{Authority, DeviceKey, Membership};
-use holdfast_transport::profile::{self, LinkProfile, Side};
+use holdfast_transport::profile::{self, LinkProfile, Met, Side};
 use holdfast_transport::tls;
 use quinn_proto::{
     ClientConfig, Connection, ConnectionHandle, DatagramEvent, Dir, Endpoint, EndpointConfig, Event, ServerConfig,
@@ -83,24 +83,19 @@ impl Pair {
         Self::acquainted(profile, natures, seed, None)
     }
 
-    /// The same; both ends remember a round trip.
-    pub(crate) fn acquainted(
-        profile: Option<LinkProfile>,
-        natures: [Nature; 2],
-        seed: u64,
-        rtt: Option<Duration>,
-    ) -> Self {
+    /// The same; both ends remember the way.
+    pub(crate) fn acquainted(profile: Option<LinkProfile>, natures: [Nature; 2], seed: u64, met: Option<Met>) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         let authority = Authority::load_or_create(&home.path().join("authority")).expect("an authority");
         let (a, b) = (member(home.path(), &authority, "a"), member(home.path(), &authority, "b"));
         let crypto = tls::peer_server(&b.0, &b.1, ISSUED_MS).expect("settings");
         let mut server = ServerConfig::with_crypto(Arc::new(crypto));
-        server.transport_config(profile::transport(profile, Side::Answers, None, rtt));
+        server.transport_config(profile::transport(profile, Side::Answers, None, met));
         server.validation_token_config(profile::no_tokens());
         let mut remembers = tls::peer_client(&a.0, &a.1, ISSUED_MS).expect("settings");
         remembers.resumption = rustls::client::Resumption::in_memory_sessions(8);
         let mut client = ClientConfig::new(Arc::new(tls::quic_client(remembers).expect("settings")));
-        client.transport_config(profile::transport(profile, Side::Dials, None, rtt));
+        client.transport_config(profile::transport(profile, Side::Dials, None, met));
         let now = Instant::now();
         Self {
             begun: now,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use holdfast_domain::scope::Class;
+use holdfast_transport::profile::Met;
 
 use crate::pair::{DIALLER, LISTENER, Pair};
 use crate::wire::{HEADERS_BYTES, Nature};
@@ -63,7 +64,7 @@ fn a_known_peer_is_met_again_for_little_and_heard_after_one_round_trip() {
     let round_trip = Duration::from_millis(600);
     let nature =
         Nature { rate_bps: 250_000, delay: round_trip / 2, loss: 0.0, queue_bytes: 64_000, jitter: Duration::ZERO };
-    let mut pair = Pair::acquainted(None, [nature; 2], 1, Some(round_trip));
+    let mut pair = Pair::acquainted(None, [nature; 2], 1, Some(Met { rtt: round_trip, rate_bps: None }));
     let cold = meet(&mut pair);
     cold.tell("first");
     for _ in 0..3 {

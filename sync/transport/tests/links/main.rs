@@ -3,6 +3,7 @@
 mod carried;
 mod crowd;
 mod cut;
+mod dialled_twice;
 mod enrolled;
 mod garbage_on_the_port;
 mod half_open;
