@@ -71,10 +71,15 @@ impl Pace {
         self.rate_bps.map(|rate| (rate.saturating_mul(ms) / 8_000) as usize)
     }
 
+    /// How long a contact with this peer lasts, where that is short; one that has lasted twice as long needs no plan.
+    fn plan_us(&self, open_us: u64) -> Option<u64> {
+        self.contact_us.filter(|whole| open_us / 2 < *whole)
+    }
+
     /// The size of the next pack on the wire, `open_us` after the session began. In a contact that is known to be short
-    /// no pack takes more than half of what is left of it.
+    /// no pack takes more than half of what is left of it; if it outlasts that, what it has lasted longer is likely once more.
     pub(crate) fn pack_bytes(&self, open_us: u64) -> usize {
-        let left_ms = self.contact_us.map(|whole| whole.saturating_sub(open_us) / 2_000);
+        let left_ms = self.plan_us(open_us).map(|whole| whole.abs_diff(open_us) / 2_000);
         let span_ms = left_ms.map_or(PACK_SPAN_MS, |left| left.clamp(50, PACK_SPAN_MS));
         let bytes = self.bytes_in(span_ms).unwrap_or(self.probe_bytes / if self.is_far() { FAR_SHARE } else { 1 });
         bytes.clamp(PACK_BYTES_MIN, IN_FLIGHT_BYTES_MAX / 2)
@@ -86,7 +91,9 @@ impl Pace {
         // the midst of a pack loses it.
         let pack_bytes = self.pack_bytes(open_us);
         let pack_bytes = match family {
-            Family::Document if self.contact_us.is_some() || (self.rate_bps.is_none() && self.is_far()) => pack_bytes,
+            Family::Document if self.plan_us(open_us).is_some() || (self.rate_bps.is_none() && self.is_far()) => {
+                pack_bytes
+            }
             Family::Document => pack_bytes * DOCUMENT_PACKS,
             Family::Feed | Family::Register => (pack_bytes / FEED_PACK_SHARE).max(PACK_BYTES_MIN),
         };
@@ -196,8 +203,12 @@ mod tests {
         let mut pace = Pace::default();
         pace.measured(Some(250_000), 20_000, 0);
         pace.parted(5_000_000);
-        let sizes = [0, 4_000_000, 4_900_000, 9_000_000].map(|open_us| pace.pack_bytes(open_us));
+        let sizes = [0, 4_000_000, 4_900_000, 5_000_000].map(|open_us| pace.pack_bytes(open_us));
         assert!(sizes.is_sorted_by(|a, b| a >= b) && sizes[0] == 21_875 && sizes[3] <= 1_600, "{sizes:?}");
+        let sizes = [5_000_000, 6_000_000, 8_000_000, 60_000_000].map(|open_us| pace.pack_bytes(open_us));
+        assert!(sizes.is_sorted() && sizes[3] == 21_875, "a contact that outlasts the others is believed: {sizes:?}");
+        let raw = [4_000_000, 60_000_000].map(|open_us| pace.raw_bytes(Family::Document, open_us));
+        assert!(raw[1] >= 2 * raw[0], "{raw:?}");
         pace.parted(500_000_000);
         assert_eq!(pace.pack_bytes(9_000_000), 21_875, "a peer that stays needs no plan");
     }

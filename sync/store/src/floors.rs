@@ -265,6 +265,14 @@ impl Store {
         })
     }
 
+    /// When the newest fix of a stretch of a unit's track is that entries hold or held, Unix milliseconds.
+    pub fn newest_fix_ms(&self, mission: MissionId, span: &TrackSpan) -> Result<Option<u64>, StoreError> {
+        let question = "SELECT at_ms FROM fixes WHERE at_ms BETWEEN ?3 AND ?4 AND track =
+                        (SELECT id FROM tracks WHERE unit = ?1 AND mission = ?2) ORDER BY at_ms DESC LIMIT 1";
+        let params = (span.unit.as_bytes(), mission.as_bytes(), sql(span.first_ms), sql(span.last_ms));
+        one(self.conn(), question, params, |row| number(row, 0))
+    }
+
     /// How many entries of a stream are stored, and the bytes of their bodies.
     pub fn stream_weight(&self, stream: StreamId) -> Result<Dropped, StoreError> {
         let question = "SELECT count(*), coalesce(sum(length(e.body)), 0) FROM entries e

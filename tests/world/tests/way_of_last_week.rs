@@ -271,6 +271,25 @@ fn what_a_vehicle_brings_days_later_is_thinned_with_the_hours_it_belongs_to() {
 }
 
 #[test]
+fn a_receiver_that_was_in_1970_for_a_moment_holds_nothing_up() {
+    let mut fleet = Fleet::new(940, at_once());
+    let (hub, engine, unit) = (fleet.nodes[0], fleet.nodes[1], fleet.story.units[0]);
+    fleet.world.run_for_ms(70_000);
+    let mut driven = fleet.drive(engine, unit, EPOCH_MS / HOUR_MS * HOUR_MS, 2);
+    let lost = [Fix { at_ms: 86_400_000, ..driven[0] }, Fix { at_ms: driven[7_199].at_ms + 1, ..driven[0] }];
+    let new = TrackNew { source: "gpx:lost".to_owned(), fixes: lost.to_vec() };
+    fleet.world.edit(engine, Edit::TrackAppend(fleet.story.mission, unit, new)).expect("a track is taken");
+    driven.insert(0, lost[0]);
+    driven.push(lost[1]);
+    fleet.agree();
+    floor(&mut fleet, StreamKind::Track);
+    fleet.world.run_for_ms(ROUNDS_MS);
+    assert_eq!(fleet.track(engine, unit), sampled(&driven), "and not only when a doctor looks at it");
+    fleet.agree();
+    assert_eq!(fleet.track(hub, unit), driven);
+}
+
+#[test]
 fn raw_history_stays_until_what_is_left_of_it_has_come() {
     let mut fleet = Fleet::new(930, at_once());
     let (hub, truck, unit) = (fleet.nodes[0], fleet.nodes[2], fleet.story.units[0]);

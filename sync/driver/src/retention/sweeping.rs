@@ -66,9 +66,14 @@ impl Core {
         let mut hours = Vec::new();
         while hours.len() < SWEPT_HOURS_PER_STEP {
             let Some(span) = spans.last_mut() else { break };
-            // The newest first: with each hour the rest ends earlier.
-            let hour = span.last_ms / thin::HOUR_MS * thin::HOUR_MS;
-            let part = TrackSpan { first_ms: span.first_ms.max(hour), ..*span };
+            // The newest first: with each hour the rest ends earlier. Hours without fixes are passed over, or a receiver
+            // that was in 1970 for a moment would hold everything up for days.
+            let Some(newest_ms) = step.store.newest_fix_ms(mission, span)? else {
+                spans.pop();
+                continue;
+            };
+            let hour = newest_ms / thin::HOUR_MS * thin::HOUR_MS;
+            let part = TrackSpan { first_ms: span.first_ms.max(hour), last_ms: newest_ms, ..*span };
             hours.push(part);
             if part.first_ms == span.first_ms {
                 spans.pop();
