@@ -1,5 +1,6 @@
 //! The door: what comes to a port and is not let in is counted, and told of once per address.
 
+pub(crate) mod firsts;
 pub(crate) mod hush;
 pub(crate) mod ids;
 pub(crate) mod socket;
@@ -16,6 +17,7 @@ use holdfast_domain::limits::LINKS_MAX;
 use quinn::Runtime;
 use quinn::{ConnectionError, Endpoint, EndpointConfig, ServerConfig, TokioRuntime};
 
+use crate::door::firsts::Firsts;
 use crate::door::hush::Hush;
 use crate::door::ids::{IdKey, Ids, Port, ResetKey};
 use crate::door::socket::{Unfit, VERSION, WatchedSocket};
@@ -40,6 +42,7 @@ pub struct Door {
     links_told: Mutex<Told<(IpAddr, Misuse)>>,
     newcomers_told: Mutex<Told<(IpAddr, String)>>,
     familiar: Mutex<BTreeMap<SocketAddr, usize>>,
+    firsts: Mutex<Firsts>,
 }
 
 /// Which side of a handshake this node was.
@@ -101,6 +104,7 @@ impl Door {
 
     /// What was turned away since the start.
     pub fn turned_away(&self) -> TurnedAway {
+        self.judge_firsts(Instant::now());
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         TurnedAway {
             datagrams_not_quic: read(&self.not_quic),
@@ -131,6 +135,29 @@ impl Door {
         if let Some(links) = self.familiar().get_mut(&address) {
             *links = links.saturating_sub(1);
         }
+    }
+
+    /// A first packet came, for an id of the dialler's choice, that looks as it should.
+    pub(crate) fn first_packet(&self, id: &[u8], source: SocketAddr, bytes: usize) {
+        let now = Instant::now();
+        self.firsts().came(now, id, source, bytes);
+        self.judge_firsts(now);
+    }
+
+    /// QUIC could open a first packet, and began a connection with it.
+    pub(crate) fn begins(&self, id: &[u8]) {
+        self.firsts().begun(id);
+    }
+
+    /// Counts first packets of which nothing came: whoever sent them does not speak QUIC, or they were altered.
+    fn judge_firsts(&self, now: Instant) {
+        while let Some(unopened) = { self.firsts().overdue(now) } {
+            self.unfit_datagram(unopened.source, Unfit::NotQuic, unopened.bytes);
+        }
+    }
+
+    fn firsts(&self) -> MutexGuard<'_, Firsts> {
+        self.firsts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A datagram came to a port that is of no use there.

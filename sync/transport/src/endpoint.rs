@@ -443,6 +443,7 @@ async fn accept(transport: Transport) {
             match arrivals.oldest() {
                 Some(oldest) => transport.give_up(&oldest),
                 None => {
+                    transport.door().begins(&incoming.orig_dst_cid());
                     incoming.refuse();
                     continue;
                 }
@@ -456,10 +457,13 @@ async fn welcome(transport: Transport, incoming: Incoming) {
     let address = incoming.remote_address();
     let mut server = transport.shared.server.clone();
     server.transport_config(transport.settings(None, Side::Answers, transport.met(address)));
+    let dialled = incoming.orig_dst_cid();
     let connecting = match incoming.accept_with(Arc::new(server)) {
         Ok(connecting) => connecting,
+        // It could not be opened; the door counts it.
         Err(error) => return tracing::debug!(%address, %error, "a connection was refused"),
     };
+    transport.door().begins(&dialled);
     let Ok((connection, established)) = connecting.into_0rtt() else { return };
     // A session that is resumed proves the device in its first packet; a fresh one at the end of the handshake.
     if connection.peer_identity().is_none() {

@@ -147,6 +147,7 @@ async fn keep_door(endpoint: Endpoint, requests: mpsc::Sender<EnrolRequest>, doo
             incoming.retry().ok();
             continue;
         }
+        door.begins(&incoming.orig_dst_cid());
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             incoming.refuse();
             continue;

@@ -150,6 +150,8 @@ impl WatchedSocket {
         for datagram in received.chunks(of.stride.max(1)) {
             if let Some(fault) = unfit(datagram, &self.ids) {
                 self.door.unfit_datagram(of.addr, fault, datagram.len());
+            } else if let Some(id) = long_ids(datagram).map(|(to, _)| to).filter(|to| !self.ids.is_own(to)) {
+                self.door.first_packet(id, of.addr, datagram.len());
             }
             self.hush.hears(datagram);
         }

@@ -1,6 +1,7 @@
 //! Fear: garbage from the network disturbs those who belong here, passes unseen, or fills the log.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use holdfast_domain::api::TurnedAway;
 use holdfast_domain::scope::Class;
@@ -83,4 +84,28 @@ async fn garbage_from_many_addresses_makes_few_lines() {
     assert_eq!(listener.door().turned_away().datagrams_not_quic, 120);
     let (named, more) = (witness.heard("127.0.1."), witness.heard("more addresses than are named"));
     assert_eq!((named.len(), more.len()), (64, 1), "{named:?}");
+}
+
+#[tokio::test]
+async fn a_first_packet_that_nobody_can_open_is_garbage_and_an_honest_one_is_not() {
+    let witness = Witness::new();
+    let org = org();
+    let (listener, mut listening) = node(&org.member("a"), &[]);
+    let mad = UdpSocket::bind(local()).await.expect("a socket");
+    let mut garbage = first_packet(1);
+    // No token, and as long as it says.
+    garbage[19..22].copy_from_slice(&[0, 0x44, 0x9a]);
+    for number in 0..5 {
+        garbage[6] = number;
+        for _ in 0..2 {
+            mad.send_to(&garbage, listener.local_addr()).await.expect("loopback takes it");
+        }
+    }
+    let (_dialler, _dialling) = node(&org.member("b"), &[listener.local_addr()]);
+    assert!(matches!(next(&mut listening).await, Some(LinkEvent::Up { .. })));
+    assert_eq!(listener.door().turned_away(), TurnedAway::default(), "it is too early to tell");
+    tokio::time::sleep(Duration::from_millis(15_500)).await;
+    let counted = TurnedAway { datagrams_not_quic: 5, ..TurnedAway::default() };
+    assert_eq!(listener.door().turned_away(), counted, "five beginnings, each said twice");
+    assert_eq!(witness.heard(&mad.local_addr().expect("bound").to_string()).len(), 1);
 }
