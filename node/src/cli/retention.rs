@@ -1,6 +1,7 @@
 //! `retention`: what is kept of each stream; at a command post, documents rolled and floors laid by hand.
 
 use anyhow::Result;
+use holdfast_domain::scope::StreamKind;
 use serde_json::{Value, json};
 
 use crate::cli::Global;
@@ -57,7 +58,8 @@ fn lay(global: &Global, mission: Option<&str>, kind: &str) -> Result<()> {
     if global.json {
         println!("{laid}");
     } else {
-        let later = if kind.starts_with("track") && kind != "track_simplified" { ", when it is thinned" } else { "" };
+        let thinned = StreamKind::ALL.into_iter().any(|known| known.as_str() == kind && known.thinned_into().is_some());
+        let later = if thinned { ", when it is thinned" } else { "" };
         println!("{kind}: floor {}{later}", text(&laid, "number"));
     }
     Ok(())

@@ -90,7 +90,7 @@ pub const SEGMENT_SILENCE_FIXES_MIN: u64 = 60;
 /// Tracks sealed in one step; the rest follow with the next tick. So many take about a tenth of a second on a Pi.
 pub const SEGMENTS_PER_STEP: usize = 16;
 /// Fixes read in one step while position history is thinned: then no further stretch is begun, and the rest follow with
-/// the next tick. A day of 100 vehicles at one a second takes a quarter of an hour in this way.
+/// the next tick. A day of ten vehicles at one a second takes a minute in this way.
 pub const THINNED_FIXES_PER_STEP: usize = 10_000;
 /// Entries of position history dropped in one step, then no further chain is begun: a day of ten vehicles at one a second.
 pub const DROPPED_SEGMENTS_PER_STEP: usize = 1_440;
